@@ -1,0 +1,1 @@
+"""Is a reward to be trusted: metrics, negative controls, report."""

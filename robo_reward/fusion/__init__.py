@@ -1,0 +1,1 @@
+"""Several views or models to one estimate, with their disagreement as spread."""

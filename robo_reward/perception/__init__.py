@@ -1,0 +1,1 @@
+"""From pixels to features: encoders, image transforms on the device, embeddings kept on disk."""

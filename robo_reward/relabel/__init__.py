@@ -1,0 +1,1 @@
+"""Put rewards into recorded data sets: plan, run, resume, provenance."""

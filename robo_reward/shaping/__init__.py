@@ -1,0 +1,1 @@
+"""From progress to potential to reward: pure functions under one law."""
