@@ -1,0 +1,15 @@
+"""What many tests share: seeded randomness, a deterministic encoder, the recordings outside the repository."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings, calibrations and weights that this project did not make and does not carry."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real recordings are not on this machine: {SHARED_DATA} is absent")
+    return SHARED_DATA
