@@ -2,5 +2,6 @@
 
 from robo_reward.clip import Clip, Episode
 from robo_reward.reward_model import Estimate, RewardModel
+from robo_reward.stream import Reward, RewardStream
 
-__all__ = ["Clip", "Episode", "Estimate", "RewardModel"]
+__all__ = ["Clip", "Episode", "Estimate", "Reward", "RewardModel", "RewardStream"]

@@ -45,6 +45,32 @@ class Clip:
         """Camera names in the order of the last axis of `present`."""
         return tuple(self.views)
 
+    def followed_by(self, later: "Clip") -> "Clip":
+        """Append a later clip of the same cameras.
+
+        Raises:
+            ValueError: Other cameras or frame sizes, or stamps that do not increase.
+        """
+        for name, frames in self.views.items():
+            if name not in later.views or later.views[name].shape[2:] != frames.shape[2:]:
+                found = {camera: tuple(other.shape[2:]) for camera, other in later.views.items()}
+                raise ValueError(f"camera '{name}' had frames {tuple(frames.shape[2:])}; the later clip has {found}")
+        return Clip(
+            views={name: torch.cat([frames, later.views[name]], dim=1) for name, frames in self.views.items()},
+            present=torch.cat([self.present, later.present], dim=1),
+            stamp=torch.cat([self.stamp, later.stamp], dim=1),
+        )
+
+    def latest(self, num_frames: int | None) -> "Clip":
+        """Keep the last `num_frames` frames of each camera; None keeps all."""
+        if num_frames is None or num_frames >= self.stamp.shape[1]:
+            return self
+        return Clip(
+            views={name: frames[:, -num_frames:] for name, frames in self.views.items()},
+            present=self.present[:, -num_frames:],
+            stamp=self.stamp[:, -num_frames:],
+        )
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Episode:

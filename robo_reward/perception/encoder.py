@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float32, Float64, UInt8
 from torch import Tensor
 
-from robo_reward.clip import Clip
+from robo_reward.clip import Clip, check_stamp
 from robo_reward.reward_model import Estimate, RewardModel
 
 
@@ -33,6 +33,11 @@ class Encoder(Protocol):
     @property
     def image_size(self) -> int:
         """Height and width of a prepared picture [px]."""
+        ...
+
+    @property
+    def logit_scale(self) -> float:
+        """Inverse temperature that the checkpoint was trained with: P(goal) = σ(logit_scale · (s·g − s·b))."""
         ...
 
     def prepare(self, frames: UInt8[Tensor, "batch 3 height width"]) -> UInt8[Tensor, "batch 3 size size"]:
@@ -69,11 +74,34 @@ class EmbeddedClip:
             )
         if self.stamp.shape != self.embedding.shape[:2]:
             raise ValueError(f"stamp must be {tuple(self.embedding.shape[:2])}, got {tuple(self.stamp.shape)}")
+        check_stamp(self.stamp)
 
     @property
     def present(self) -> Bool[Tensor, "batch time view"]:
         """False where a camera gave no frame."""
         return ~torch.isnan(self.embedding[..., 0])
+
+    def followed_by(self, later: "EmbeddedClip") -> "EmbeddedClip":
+        """Append a later clip of the same cameras.
+
+        Raises:
+            ValueError: Other cameras, or stamps that do not increase.
+        """
+        if later.cameras != self.cameras:
+            raise ValueError(f"the clip has cameras {list(self.cameras)}, the later one {list(later.cameras)}")
+        return EmbeddedClip(
+            embedding=torch.cat([self.embedding, later.embedding], dim=1),
+            cameras=self.cameras,
+            stamp=torch.cat([self.stamp, later.stamp], dim=1),
+        )
+
+    def latest(self, num_frames: int | None) -> "EmbeddedClip":
+        """Keep the last `num_frames` frames; None keeps all."""
+        if num_frames is None or num_frames >= self.stamp.shape[1]:
+            return self
+        return EmbeddedClip(
+            embedding=self.embedding[:, -num_frames:], cameras=self.cameras, stamp=self.stamp[:, -num_frames:]
+        )
 
 
 @runtime_checkable

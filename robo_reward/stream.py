@@ -1,0 +1,167 @@
+"""One set of frames in, one reward out: what a robot, a simulator and a replayed data set share."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from robo_reward.clip import Clip
+from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel, embed_clip
+from robo_reward.reward_model import Estimate, RewardModel
+from robo_reward.shaping import LinearPotential, Potential, discount_over_steps, potential_difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reward:
+    """The reward of one transition, and what its arrival frame looked like to the model."""
+
+    reward: float
+    """Shaping reward F of the transition; the task reward is added by whoever knows it."""
+    progress: float
+    """Progress of the arrival frame, in [0, 1]; NaN where the model abstained."""
+    spread: float
+    """One standard deviation of progress; NaN where the model abstained."""
+    potential: float
+    """Φ of the arrival frame before a terminal state zeroes it; the last known one where the model abstained."""
+    stamp: float
+    """Capture time of the arrival frame [s]."""
+    held: bool
+    """True if the model abstained and the last potential was held."""
+    version: str
+    """Version of the model."""
+
+
+class RewardStream:
+    """Turns one set of frames at a time into the reward of the transition that ended there.
+
+    Potentials are computed once, when their frame arrives, and kept: rewards telescope to rounding whatever the
+    model's noise. Frames are kept only as far back as the model's `context`; a model that looks through an encoder
+    has its embeddings kept instead, so no frame is encoded twice. No clock, no thread: a caller owns both.
+
+    Args:
+        model: Bound to the task.
+        discount: The learner's γ per step, in (0, 1].
+        potential: From progress to Φ.
+
+    Raises:
+        ValueError: A discount outside (0, 1].
+    """
+
+    def __init__(self, model: RewardModel, *, discount: float, potential: Potential | None = None) -> None:
+        discount_over_steps(discount, 1)
+        self._model = model
+        self._discount = discount
+        self._potential = potential if potential is not None else LinearPotential()
+        self.abstentions = 0
+        self.reset()
+
+    @property
+    def model(self) -> RewardModel:
+        """The model that is asked."""
+        return self._model
+
+    def reset(self) -> None:
+        """Forget the episode; the next frame set is the first of another one."""
+        self._window: Clip | EmbeddedClip | None = None
+        self._last: float | None = None
+
+    def step(
+        self,
+        views: Mapping[str, UInt8[Tensor, "3 _h _w"] | None],
+        *,
+        stamp: float,
+        terminated: bool = False,
+        truncated: bool = False,
+        steps: int = 1,
+    ) -> Reward | None:
+        """Take one frame per camera and give the reward of the transition that they end.
+
+        Args:
+            views: Camera name to RGB frame; None where a camera gave no frame. The first set of an episode fixes the
+                names, and for a model that keeps pixels the sizes too.
+            stamp: Capture time [s], later than the previous one.
+            terminated: This state is terminal: its potential counts as 0 and the next frame set starts an episode.
+            truncated: The episode was cut here: the potential is kept and the next frame set starts an episode.
+            steps: Environment steps that the transition spans; the discount is γ^steps.
+
+        Returns:
+            The reward, or None while no earlier potential is known (first frame, or only abstentions so far).
+
+        Raises:
+            ValueError: Frames of a wrong layout, an unknown or missing camera, a stamp that does not increase.
+            TypeError: Frames that are not uint8.
+        """
+        discount = discount_over_steps(self._discount, steps)
+        estimate = self._estimate(self._clip(views, stamp))
+        arrived = float(self._potential(estimate.progress[0, -1:])[0])
+        held = math.isnan(arrived)
+        self.abstentions += held
+        before, known = self._last, self._last if held else arrived
+        self._last = known
+        if terminated or truncated:
+            self.reset()
+        if before is None or known is None:
+            return None
+        return Reward(
+            reward=_transition(before, known, terminated=terminated, discount=discount),
+            progress=float(estimate.progress[0, -1]),
+            spread=float(estimate.spread[0, -1]),
+            potential=known,
+            stamp=stamp,
+            held=held,
+            version=self._model.version,
+        )
+
+    def terminate(self) -> float | None:
+        """End the episode at a terminal state that no camera saw, and give its last reward, −Φ(s).
+
+        Returns:
+            The reward, or None while no potential is known. The next frame set starts an episode.
+        """
+        before = self._last
+        self.reset()
+        return None if before is None else _transition(before, 0.0, terminated=True, discount=self._discount)
+
+    def _estimate(self, clip: Clip) -> Estimate:
+        """Ask the model about the window that the newest frame set completes."""
+        model, before = self._model, self._window
+        if isinstance(model, EmbeddingRewardModel):
+            embedded = embed_clip(model.encoder, clip)
+            if isinstance(before, EmbeddedClip):
+                embedded = before.followed_by(embedded).latest(model.context)
+            estimate, self._window = model.estimate_embedded(embedded), embedded
+        else:
+            if isinstance(before, Clip):
+                clip = before.followed_by(clip).latest(model.context)
+            estimate, self._window = model.estimate(clip), clip
+        return estimate
+
+    def _clip(self, views: Mapping[str, Tensor | None], stamp: float) -> Clip:
+        """Make a clip of one frame set; a camera without a frame gets black pixels that nobody looks at."""
+        known = self._window
+        names = tuple(views) if known is None else known.cameras
+        if set(views) != set(names):
+            raise ValueError(f"the episode began with cameras {list(names)}, this frame set has {list(views)}")
+        if known is not None and stamp <= float(known.stamp[0, -1]):
+            raise ValueError(f"stamp {stamp} s is not later than the previous one, {float(known.stamp[0, -1])} s")
+        return Clip(
+            views={name: self._frame(name, views[name])[None, None] for name in names},
+            present=torch.tensor([[[views[name] is not None for name in names]]]),
+            stamp=torch.tensor([[stamp]], dtype=torch.float64),
+        )
+
+    def _frame(self, name: str, frame: Tensor | None) -> Tensor:
+        if frame is not None:
+            if frame.ndim != 3:
+                raise ValueError(f"camera '{name}': a frame must be (3, height, width), got {tuple(frame.shape)}")
+            return frame
+        size = self._window.views[name].shape[-2:] if isinstance(self._window, Clip) else (1, 1)
+        return torch.zeros(3, *size, dtype=torch.uint8)
+
+
+def _transition(before: float, after: float, *, terminated: bool, discount: float) -> float:
+    potential = torch.tensor([[before, after]], dtype=torch.float64)
+    return float(potential_difference(potential, torch.tensor([[terminated]]), discount=discount)[0, 0])
