@@ -1,8 +1,12 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from robo_reward.errors import OutputError
 
 
 @contextmanager
@@ -12,8 +16,28 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The disk is full or the folder cannot be written; the temporary file is gone.
     """
-    raise NotImplementedError
-    yield path
+    temporary = path.with_name(f".{path.name}.tmp")
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush(path.parent)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says while `path` is written into an OutputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        # a file that is read, not written, has its own errors (DataSetError) before it comes here
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise OutputError(f"{path} cannot be written: {reason}") from error
 
 
 def staging_folder(output: Path) -> Path:
@@ -23,7 +47,8 @@ def staging_folder(output: Path) -> Path:
 
 def check_absent(output: Path) -> None:
     """Raise OutputError if something already has the name."""
-    raise NotImplementedError
+    if output.exists() or output.is_symlink():
+        raise OutputError(f"{output} exists; name a folder that does not, or remove it: nothing is overwritten")
 
 
 def publish_folder(staging: Path, output: Path) -> None:
@@ -32,4 +57,17 @@ def publish_folder(staging: Path, output: Path) -> None:
     Raises:
         OutputError: Something already has the name, or the disk is full.
     """
-    raise NotImplementedError
+    check_absent(output)
+    with output_errors(output):
+        _flush(staging)
+        staging.rename(output)
+        _flush(output.parent)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -69,8 +69,8 @@ def write_lerobot_v3(
     cameras are copied, videos byte for byte; a column of `extra_features` replaces the source's of the same name.
 
     Every file appears whole or not at all, its bytes depend on the source and the extra columns only, and
-    `meta/info.json` comes last. Called again on the same staging folder after an interruption, it leaves out videos that
-    are already there. The caller ends with `robo_reward.episodes.durable.publish_folder(staging, output)`.
+    `meta/info.json` comes last. Called again on the same staging folder after an interruption, it leaves out
+    videos that are already there. The caller ends with `robo_reward.episodes.durable.publish_folder(staging, output)`.
 
     Args:
         staging: Folder to write into; made if absent. Files that other code put there are left alone.

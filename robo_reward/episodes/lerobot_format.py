@@ -1,4 +1,4 @@
-"""The words and paths of LeRobot data sets (v2.0, v2.1 and v3): features, file layout, limits. No reading, no writing."""
+"""The words and paths of LeRobot data sets (v2.0, v2.1 and v3): features, file layout, limits. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Feature:
         if self.shape == (1,):
             return _ARROW[self.dtype]
         kind = _ARROW[self.dtype]
-        for size in reversed(self.shape[1:]):
+        for _ in reversed(self.shape[1:]):
             kind = pa.list_(kind)
         return pa.list_(kind, self.shape[0])
 
