@@ -20,6 +20,7 @@ class FakeEncoder:
     """
 
     def __init__(self, *, dim: int = 8, image_size: int = 16, seed: int = 0) -> None:
+        self.logit_scale = 20.0
         self.dim, self.image_size, self.version = dim, image_size, f"fake-{dim}-{image_size}-{seed}"
         self._basis = torch.randn(7, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 

@@ -221,7 +221,7 @@ def goal_baseline_similarity(
     return 1 - 0.5 * (keep * distance2 + (1 - keep) * along * along / length2)
 
 
-def _fit_scale(camera: str, similarity: Sequence[Float64[Tensor, " time"]]) -> SimilarityScale:
+def _fit_scale(camera: str, similarity: Sequence[Float64[Tensor, " _time"]]) -> SimilarityScale:
     seen = [each[~each.isnan()] for each in similarity]
     if any(len(each) < 2 for each in seen):
         raise ValueError(f"camera '{camera}': a demonstration needs at least two frames")
