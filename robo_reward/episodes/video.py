@@ -1,5 +1,7 @@
 """Decodes the pictures of one episode from a video file, frame-exact and in chunks."""
 
+import functools
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,6 +98,21 @@ def decode_at(
                 yield picture
 
 
+def video_fingerprint(path: Path, *, first: int, num_frames: int) -> str:
+    """SHA-256 of a video file's bytes and of a range of its frames; each file is read once per process."""
+    if not path.is_file():
+        raise DataSetError(f"{path}: the video is missing")
+    state = path.stat()
+    content = _file_digest(path, state.st_size, state.st_mtime_ns)
+    return hashlib.sha256(f"{content} {first} {num_frames}".encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class _Shown:
     """One decoded frame, converted to RGB when someone wants it."""
 
@@ -108,7 +125,7 @@ class _Shown:
         if (self._frame.height, self._frame.width) != (height, width):
             size = f"{self._frame.height}x{self._frame.width}"
             raise DataSetError(f"{self._path}: frames change size from {height}x{width} to {size}")
-        plane = self._reformatter.reformat(self._frame, format="rgb24").planes[0]
+        plane: Any = self._reformatter.reformat(self._frame, format="rgb24").planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
         picture[:] = rows[:, : 3 * width].reshape(height, width, 3)
 
