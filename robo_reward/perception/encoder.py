@@ -122,6 +122,20 @@ class EmbeddingRewardModel(RewardModel, Protocol):
         ...
 
 
+@runtime_checkable
+class FittableRewardModel(EmbeddingRewardModel, Protocol):
+    """A reward model that demonstrations of its task make better, and that plain data rebuilds."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The constructor's arguments beside the encoder, as plain data that rebuilds the model exactly."""
+        ...
+
+    def fitted_to(self, demonstrations: Sequence[EmbeddedClip]) -> "FittableRewardModel":
+        """Give the model fitted to successful demonstrations of its task."""
+        ...
+
+
 def embed_clip(encoder: Encoder, clip: Clip) -> EmbeddedClip:
     """Embed every frame that is present, all cameras in one forward pass."""
     batch, time = clip.stamp.shape

@@ -1,0 +1,152 @@
+"""Put rewards into a recorded data set: a new one is written beside it, the input is never touched."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robo_reward.clip import Episode
+from robo_reward.episodes.durable import atomic_file, check_absent, publish_folder, staging_folder
+from robo_reward.episodes.lerobot_copy import CopyableSource, check_copyable, write_lerobot_v3
+from robo_reward.episodes.lerobot_format import Feature
+from robo_reward.episodes.progress_sidecar import write_progress_sidecar
+from robo_reward.perception.embedding_store import EmbeddingStore
+from robo_reward.relabel.journal import Journal, job_fingerprint
+from robo_reward.relabel.progress_bar import FrameProgress
+from robo_reward.relabel.reward_columns import FEATURES, reward_columns
+from robo_reward.relabel.score_episodes import score_episodes
+from robo_reward.reward_model import RewardModel
+from robo_reward.shaping import LinearPotential, Potential
+
+PROVENANCE = Path("meta") / "robo_reward" / "provenance.json"
+"""Where a relabelled data set says what its rewards came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relabelling:
+    """What decides the rewards beside the recordings.
+
+    Raises:
+        ValueError: No model.
+    """
+
+    models: Mapping[str, RewardModel]
+    """Instruction to the model bound to it."""
+    discount: float
+    """The learner's γ, in (0, 1]."""
+    potential: Potential = field(default_factory=LinearPotential)
+    success_reward: float = 1.0
+    """Task reward of a transition that ends in success."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What a reader needs to build the models again, as plain data; no clock times, no machine names."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ValueError("models is empty; relabelling needs a reward model for each instruction")
+
+
+def relabel(
+    source: CopyableSource,
+    output: Path,
+    relabelling: Relabelling,
+    *,
+    store: EmbeddingStore | None,
+    batch_size: int = 64,
+) -> Path:
+    """Write a copy of a data set with reward columns, as LeRobot v3.
+
+    Everything is built in `<output>.partial` and renamed at the end. Killed at any moment, the same call continues and
+    ends in the same bytes: finished episodes are kept, nothing depends on the clock.
+
+    Args:
+        source: The recordings.
+        output: The new folder; must not exist.
+        relabelling: Models and shaping.
+        store: Keeps embeddings across runs; None keeps nothing.
+        batch_size: Pictures handed to an encoder at a time.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        OutputError: The output exists, `<output>.partial` belongs to another job, the disk is full.
+        DataSetError: The source cannot be read as it claims to be; what was finished is kept for the next try.
+        ValueError: An episode without a model.
+    """
+    staging, provenance = staging_folder(output), _full_provenance(relabelling)
+    if staging.exists() and output.exists() and read_provenance(output) == provenance:
+        shutil.rmtree(staging)  # killed between the renaming and the clean-up
+        return output
+    check_absent(output)
+    check_copyable(source)
+    journal = Journal(staging / "finished", job_fingerprint(provenance, source.episodes))
+    _score(source, relabelling, journal, store=store, batch_size=batch_size)
+    data_set = staging / "data_set"
+    _write(data_set, source, relabelling, journal)
+    with atomic_file(data_set / PROVENANCE) as temporary:
+        temporary.write_text(json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    publish_folder(data_set, output)
+    shutil.rmtree(staging)
+    return output
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Read what a relabelled data set says about its rewards.
+
+    Raises:
+        FileNotFoundError: The data set was not relabelled.
+    """
+    file = folder / PROVENANCE
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is missing: {folder} was not written by `robo-reward relabel`")
+    return json.loads(file.read_text())
+
+
+def _score(
+    source: CopyableSource,
+    relabelling: Relabelling,
+    journal: Journal,
+    *,
+    store: EmbeddingStore | None,
+    batch_size: int,
+) -> None:
+    left = [episode for episode in source.episodes if not journal.has(episode)]
+    total = sum(episode.num_frames for episode in source.episodes)
+    with FrameProgress("scoring", total, finished=total - sum(episode.num_frames for episode in left)) as bar:
+        scored = score_episodes(
+            source, relabelling.models, episodes=left, store=store, batch_size=batch_size, on_frames=bar.advance
+        )
+        for episode, estimate in scored:
+            journal.save(episode, estimate)
+
+
+def _write(data_set: Path, source: CopyableSource, relabelling: Relabelling, journal: Journal) -> None:
+    features = {name: Feature(dtype=dtype, shape=(1,), names=None) for name, dtype in FEATURES.items()}
+    with FrameProgress("writing", sum(episode.num_frames for episode in source.episodes), finished=0) as bar:
+
+        def extra_columns(episode: Episode) -> dict[str, Any]:
+            bar.advance(episode.num_frames)
+            return reward_columns(
+                episode,
+                journal.load(episode),
+                potential=relabelling.potential,
+                discount=relabelling.discount,
+                success_reward=relabelling.success_reward,
+                version=relabelling.models[episode.instruction].version,
+            )
+
+        write_lerobot_v3(data_set, source, extra_features=features, extra_columns=extra_columns)
+    versions = sorted({relabelling.models[episode.instruction].version for episode in source.episodes})
+    write_progress_sidecar(data_set, reward_model="robo_reward:" + "+".join(versions))
+
+
+def _full_provenance(relabelling: Relabelling) -> dict[str, Any]:
+    return {
+        **relabelling.provenance,
+        "discount": relabelling.discount,
+        "potential": repr(relabelling.potential),
+        "success_reward": relabelling.success_reward,
+        "model_versions": {instruction: model.version for instruction, model in sorted(relabelling.models.items())},
+    }

@@ -1,0 +1,81 @@
+"""From recorded episodes to estimates, by the same models and windows as a stream."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+
+from robo_reward.clip import Clip, Episode
+from robo_reward.episodes.source import EpisodeSource
+from robo_reward.perception.embedding_store import EmbeddingStore
+from robo_reward.perception.encoder import EmbeddingRewardModel
+from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
+from robo_reward.reward_model import Estimate, RewardModel
+
+OnFrames = Callable[[int], None]
+
+
+def score_episodes(
+    source: EpisodeSource,
+    models: Mapping[str, RewardModel],
+    *,
+    episodes: Sequence[Episode],
+    store: EmbeddingStore | None,
+    batch_size: int = 64,
+    on_frames: OnFrames = lambda num_frames: None,
+) -> Iterator[tuple[Episode, Estimate]]:
+    """Estimate the progress of every frame of the episodes, in their order.
+
+    Args:
+        source: Where the episodes are.
+        models: Instruction to the model that is bound to it.
+        episodes: Of the source.
+        store: Keeps embeddings across runs; None keeps nothing.
+        batch_size: Pictures handed to an encoder at a time.
+        on_frames: Told how many more frame sets were seen.
+
+    Raises:
+        ValueError: An episode whose instruction has no model, or models that look through different encoders.
+        DataSetError: Pictures that are missing or damaged.
+    """
+    missing = sorted({episode.instruction for episode in episodes} - set(models))
+    if missing:
+        raise ValueError(f"no reward model for instruction {missing}; there are models for {sorted(models)}")
+    encoders = {model.encoder.version: model.encoder for model in models.values() if _embeds(model)}
+    if len(encoders) > 1:
+        raise ValueError(f"models of one run must share an encoder, got {sorted(encoders)}")
+    if encoders and all(_embeds(model) for model in models.values()):
+        embedder = EpisodeEmbedder(*encoders.values(), source, store=store, batch_size=batch_size)
+        for episode, clip in embedder.embed_all(episodes, on_frames=on_frames):
+            model = models[episode.instruction]
+            assert isinstance(model, EmbeddingRewardModel)  # noqa: S101  (checked above, told to the type checker)
+            yield episode, model.estimate_embedded(clip)
+    else:
+        for episode in episodes:
+            yield episode, estimate_in_windows(models[episode.instruction], source, episode, on_frames=on_frames)
+
+
+def estimate_in_windows(
+    model: RewardModel, source: EpisodeSource, episode: Episode, *, on_frames: OnFrames = lambda num_frames: None
+) -> Estimate:
+    """Estimate an episode chunk by chunk, each behind as many earlier frames as the model depends on.
+
+    A model that depends on all frames (`context` None) has the whole episode in memory in the end.
+    """
+    before: Clip | None = None
+    parts: list[Estimate] = []
+    for clip in source.clips(episode, num_frames=CHUNK):
+        window = clip if before is None else before.followed_by(clip)
+        estimate = model.estimate(window)
+        new = clip.stamp.shape[1]
+        parts.append(Estimate(progress=estimate.progress[:, -new:], spread=estimate.spread[:, -new:]))
+        # one frame less than the context: the next chunk brings at least one of its own
+        before = None if model.context == 1 else window.latest(None if model.context is None else model.context - 1)
+        on_frames(new)
+    return Estimate(
+        progress=torch.cat([part.progress for part in parts], dim=1),
+        spread=torch.cat([part.spread for part in parts], dim=1),
+    )
+
+
+def _embeds(model: RewardModel) -> bool:
+    return isinstance(model, EmbeddingRewardModel)
