@@ -1,0 +1,47 @@
+"""Where the YAML files lie, how a verb's configuration is composed, and what `--help` shows of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+import robo_reward
+
+
+def config_folder() -> Path:
+    """Find `configs/`: inside an installed package, beside the package in a checkout."""
+    package = Path(robo_reward.__file__).resolve().parent
+    candidates = (package / "configs", package.parent / "configs")
+    for folder in candidates:
+        if (folder / "relabel.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"configs/ is neither at {candidates[0]} nor at {candidates[1]}: reinstall robo-reward")
+
+
+def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose `configs/<verb>.yaml` with the overrides of the command line.
+
+    Raises:
+        HydraException: An override that names no key or choice; its message says which there are.
+    """
+    with initialize_config_dir(config_dir=str(config_folder()), version_base="1.3"):
+        return compose(config_name=verb, overrides=list(overrides))
+
+
+def help_text(verb: str, purpose: str) -> str:
+    """Say what the verb does, which keys it has with their defaults, and the choices of each group."""
+    folder = config_folder()
+    groups = {
+        group.name: sorted(file.stem for file in group.glob("*.yaml"))
+        for group in sorted(folder.iterdir())
+        if group.is_dir() and any(group.glob("*.yaml"))
+    }
+    main = (folder / f"{verb}.yaml").read_text()
+    used = {name: choices for name, choices in groups.items() if f"- {name}:" in main or f"/{name}" in main}
+    chosen = "\n".join(f"  {name}={'|'.join(choices)}" for name, choices in used.items())
+    keys = OmegaConf.to_yaml(compose_verb(verb, []))
+    return (
+        f"robo-reward {verb}: {purpose}\n\nusage: robo-reward {verb} [key=value …]   (??? must be given)\n\n"
+        f"choices:\n{chosen or '  none'}\n\nkeys:\n{keys}"
+    )

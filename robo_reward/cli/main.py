@@ -1,0 +1,66 @@
+"""The console script `robo-reward`: one verb, then hydra overrides."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from rich.console import Console
+
+from robo_reward.cli.configuration import compose_verb, help_text
+from robo_reward.cli.failure import USER_ERRORS, failure_text
+
+VERBS: Mapping[str, str] = {
+    "demo": "record simulated tasks, put rewards into them, evaluate, report; needs no data and no download",
+    "record": "record simulated tasks with scripted experts, successes and failures, into a LeRobot v3 data set",
+    "relabel": "write a copy of a data set with progress, spread, potential and reward of every frame",
+    "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb that the arguments name; 0 = well, 2 = the user can mend it, 130 = stopped with Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    if not given or given[0] in ("-h", "--help"):
+        out.print(_usage(), markup=False)
+        return 0
+    if given[0] == "--version":
+        out.print(version("robo-reward"))
+        return 0
+    verb, overrides = given[0], given[1:]
+    if verb not in VERBS:
+        err.print(f"error: unknown verb '{verb}'; there are {', '.join(VERBS)}", markup=False)
+        return 2
+    if {"-h", "--help"} & set(overrides):
+        out.print(help_text(verb, VERBS[verb]), markup=False)
+        return 0
+    return _run(verb, overrides, err)
+
+
+def _run(verb: str, overrides: Sequence[str], err: Console) -> int:
+    run: Callable[..., None] = import_module(f"robo_reward.cli.{verb}").run
+    try:
+        run(compose_verb(verb, overrides))
+    except KeyboardInterrupt:
+        err.print("stopped; nothing unfinished carries the output's name, the same command continues", markup=False)
+        return 130
+    except USER_ERRORS as error:
+        text = failure_text(error)
+        if text is None:
+            raise
+        err.print(f"error: {text}", markup=False)
+        return 2
+    return 0
+
+
+def _usage() -> str:
+    verbs = "\n".join(f"  {verb:10} {what}" for verb, what in VERBS.items())
+    return (
+        "usage: robo-reward VERB [key=value …]\n\nCameras in, a trustworthy reward out.\n\n"
+        f"{verbs}\n\n`robo-reward VERB --help` shows every key with its default, and the choices of each group."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

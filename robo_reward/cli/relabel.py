@@ -1,0 +1,69 @@
+"""`robo-reward relabel`: rewards into a recorded data set."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from robo_reward.cli.build import Plain, build, build_models, describe_models, fit_models, plain
+from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.relabel.run import Relabelling, relabel
+
+
+def run(config: DictConfig) -> None:
+    """Relabel as configured and say where the result is."""
+    output = Path(config.output)
+    source = build(config.episodes)
+    encoder, store = build(config.encoder), build(config.embeddings)
+    instructions = list(dict.fromkeys(episode.instruction for episode in source.episodes))
+    models = build_models(config, instructions, encoder)
+    if config.demonstrations.path is not None:
+        demonstrations = LeRobotEpisodes(
+            Path(config.demonstrations.path), cameras=config.episodes.cameras, select=_select(config.demonstrations)
+        )
+        models = fit_models(models, demonstrations, store=store, batch_size=config.batch_size)
+    relabelling = Relabelling(
+        models=models,
+        discount=config.discount,
+        potential=build(config.shaping),
+        success_reward=config.success_reward,
+        provenance=_provenance(config, describe_models(models, config.reward_model._target_), source),
+    )
+    relabel(source, output, relabelling, store=store, batch_size=config.batch_size)
+    said = any(episode.success is not None for episode in source.episodes)
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"rewards of {len(source.episodes)} episodes are in {output}", markup=False)
+    if not said:
+        console.print(
+            "nobody said which episodes succeeded: next.success is False throughout and next.reward the shaping term "
+            "alone (episodes.success_column=NAME reads a column)",
+            markup=False,
+        )
+
+
+def _select(demonstrations: DictConfig) -> Any:
+    return demonstrations.select if isinstance(demonstrations.select, str | None) else list(demonstrations.select)
+
+
+def _provenance(config: DictConfig, models: dict[str, Plain], source: Any) -> Plain:
+    """What a reader needs to build the models again; no clock times."""
+    fitted_on: list[int] = []
+    if config.demonstrations.path is not None and Path(config.demonstrations.path) == Path(config.episodes.path):
+        select = _select(config.demonstrations)
+        fitted_on = [
+            number
+            for number, episode in enumerate(source.episodes)
+            if not isinstance(select, list) or episode.index in select
+        ]
+    return {
+        "software": f"robo_reward {version('robo-reward')}",
+        "episodes": plain(config.episodes),
+        "encoder": plain(config.encoder),
+        "models": models,
+        "shaping": plain(config.shaping),
+        "demonstrations": plain(config.demonstrations),
+        "fitted_on": fitted_on,
+        "success": "recorded" if any(episode.success is not None for episode in source.episodes) else "nobody said",
+    }
