@@ -1,0 +1,169 @@
+"""One episode: what is planned, how it is played, and what is recorded of it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from robo_reward_sim.failures import FAILURES, OUTCOMES, Reference
+from robo_reward_sim.meta_world import MAX_STEPS, MetaWorldScene, Policy
+from robo_reward_sim.tasks import Task
+
+SETTLE_STEPS = 10
+"""Environment steps for which Meta-World must say success before an episode counts as one and ends.
+
+Its thresholds are wide (a puck 7 cm from its goal): after these 0.125 s of the expert going on one sees it, too.
+"""
+
+MAX_ATTEMPTS = 30
+"""Layouts that are tried until the expert succeeds and the failing one fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodePlan:
+    """Which episode is to be played; two equal plans give two equal episodes.
+
+    Raises:
+        ValueError: An unknown outcome or a negative seed.
+    """
+
+    task: Task
+    outcome: str
+    """`success`, or the kind of failure."""
+    seed: int
+    """Decides the layout of the table and every random choice."""
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise ValueError(f"unknown outcome '{self.outcome}'; available: {', '.join(OUTCOMES)}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be >= 0, got {self.seed}")
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class RecordedEpisode:
+    """What a data set gets to know of one episode."""
+
+    instruction: str
+    views: Mapping[str, UInt8[np.ndarray, "time 3 height width"]]
+    """RGB frames by camera, oldest first."""
+    columns: Mapping[str, np.ndarray]
+    """Everything else, one row a frame."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Row:
+    observation: Float[np.ndarray, "39"]
+    action: Float[np.ndarray, "4"]
+    reward: float
+    """Of the state that the row's transition reached."""
+    success: bool
+    """Meta-World said success at some step of this row's transition."""
+    settled: bool
+    """Meta-World has said success for `SETTLE_STEPS` steps without a break."""
+
+
+def seed_of(*words: object) -> int:
+    """Return the seed in [0, 2^63) that stands for `words`: unrelated for any two different lists of them."""
+    digest = hashlib.sha256("\0".join(map(str, words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def play(scene: MetaWorldScene, plan: EpisodePlan, *, action_repeat: int) -> RecordedEpisode:
+    """Play the planned episode and take its pictures.
+
+    Layouts are drawn until the expert succeeds from one and, where a failure is planned, the failing one has no moment
+    of success in it. A failure lasts as long as the expert takes from the same layout, so length tells nothing.
+
+    Args:
+        scene: The planned task's scene.
+        plan: Which episode.
+        action_repeat: Environment steps that each recorded action is held for.
+
+    Raises:
+        ValueError: `action_repeat` out of range, or the scene is of another task.
+        RuntimeError: No such episode in `MAX_ATTEMPTS` layouts.
+    """
+    if not 1 <= action_repeat <= 20:
+        raise ValueError(f"action_repeat must be in [1, 20] environment steps, got {action_repeat}")
+    if scene.task != plan.task:
+        raise ValueError(f"the plan is for task '{plan.task.name}', the scene shows '{scene.task.name}'")
+    for attempt in range(MAX_ATTEMPTS):
+        seed = seed_of(plan.seed, attempt)
+        rows = _attempt(scene, plan.outcome, seed=seed, action_repeat=action_repeat)
+        if rows is not None:
+            actions = [row.action for row in rows]
+            views = _pictures(scene, actions, seed=seed, action_repeat=action_repeat)
+            return RecordedEpisode(
+                instruction=plan.task.instruction, views=views, columns=_columns(rows, outcome=plan.outcome)
+            )
+    raise RuntimeError(f"task '{plan.task.name}': no '{plan.outcome}' in {MAX_ATTEMPTS} layouts from seed {plan.seed}")
+
+
+def _attempt(scene: MetaWorldScene, outcome: str, *, seed: int, action_repeat: int) -> list[_Row] | None:
+    """Play one layout; None where it did not come out as planned."""
+    max_rows = MAX_STEPS // action_repeat
+    expert = _roll_out(scene, scene.expert(), seed=seed, action_repeat=action_repeat, max_rows=max_rows)
+    if not expert[-1].settled:
+        return None
+    if outcome == "success":
+        return expert
+    first_success = next(index for index, row in enumerate(expert) if row.success)
+    reference = Reference(
+        task=scene.task, expert=scene.expert(), start=expert[0].observation, num_rows_to_success=first_success
+    )
+    policy = FAILURES[outcome](reference, np.random.default_rng(seed))
+    failure = _roll_out(scene, policy, seed=seed, action_repeat=action_repeat, max_rows=len(expert))
+    return None if any(row.success for row in failure) else failure
+
+
+def _roll_out(scene: MetaWorldScene, policy: Policy, *, seed: int, action_repeat: int, max_rows: int) -> list[_Row]:
+    """Act until success has settled, or for `max_rows`."""
+    observation, rows, num_success = scene.reset(seed), [], 0
+    while len(rows) < max_rows and num_success < SETTLE_STEPS:
+        action = policy(observation).astype(np.float32)  # as recorded, so that who replays it gets the same
+        steps = [scene.step(action) for _ in range(action_repeat)]
+        for step in steps:
+            num_success = num_success + 1 if step.success else 0
+        rows.append(
+            _Row(
+                observation=observation,
+                action=action,
+                reward=steps[-1].reward,
+                success=any(step.success for step in steps),
+                settled=num_success >= SETTLE_STEPS,
+            )
+        )
+        observation = steps[-1].observation
+    return rows
+
+
+def _pictures(
+    scene: MetaWorldScene, actions: Sequence[Float[np.ndarray, "4"]], *, seed: int, action_repeat: int
+) -> dict[str, UInt8[np.ndarray, "time 3 height width"]]:
+    """Play the same actions once more, now with cameras: layouts that were dropped cost no picture."""
+    scene.reset(seed)
+    size = scene.image_size
+    views = {camera: np.empty((len(actions), 3, size, size), np.uint8) for camera in scene.cameras}
+    for index, action in enumerate(actions):
+        for camera, frame in scene.frames().items():
+            views[camera][index] = frame
+        for _ in range(action_repeat):
+            scene.step(action)
+    return views
+
+
+def _columns(rows: Sequence[_Row], *, outcome: str) -> dict[str, np.ndarray]:
+    last = np.arange(len(rows)) == len(rows) - 1
+    succeeded = outcome == "success"
+    return {
+        "observation.state": np.stack([row.observation[:4] for row in rows]).astype(np.float32),
+        "action": np.stack([row.action for row in rows]).astype(np.float32),
+        "truth.success": last & succeeded,
+        "truth.reward": np.array([row.reward for row in rows], np.float32),
+        "truth.outcome": np.full(len(rows), OUTCOMES.index(outcome), np.int64),
+        "next.terminated": last & succeeded,
+        "next.truncated": last & (not succeeded),
+    }
