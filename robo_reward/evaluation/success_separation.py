@@ -66,8 +66,11 @@ def success_auroc_interval(
     high, low = value[label], value[~label]
     if len(high) == 0 or len(low) == 0:
         return float("nan"), float("nan")
+    wins = (np.sign(high[:, None] - low[None, :]) + 1) / 2
     rng = np.random.default_rng(seed)
-    samples = [_auroc(rng.choice(high, len(high)), rng.choice(low, len(low))) for _ in range(num_resamples)]
+    drawn_high = rng.multinomial(len(high), np.full(len(high), 1 / len(high)), size=num_resamples)
+    drawn_low = rng.multinomial(len(low), np.full(len(low), 1 / len(low)), size=num_resamples)
+    samples = np.einsum("sh,hl,sl->s", drawn_high, wins, drawn_low, optimize=True) / wins.size
     lower, upper = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return float(lower), float(upper)
 
