@@ -22,6 +22,10 @@ def build(config: DictConfig | Plain, **given: Any) -> Any:
     return instantiate(config, _convert_="all", **given)
 
 
+def no_store() -> None:
+    """Stand for `embeddings=none` in the configuration."""
+
+
 def plain(config: DictConfig | None) -> Plain:
     """Resolve a part of the configuration to plain Python values; a missing value is an error that names it."""
     if config is None:

@@ -157,7 +157,9 @@ class EpisodeEmbedder:
             episode = pending.episode
             if self._store is not None:
                 for view in pending.to_embed:
-                    self._store.save(self._key(episode, episode.cameras[view]), pending.embedding[:, view].contiguous())
+                    embedding = pending.embedding[:, view].contiguous()
+                    if bool(torch.isfinite(embedding).all()):  # a camera with gaps is embedded anew each time
+                        self._store.save(self._key(episode, episode.cameras[view]), embedding)
             on_frames(episode.num_frames)
             yield (
                 episode,

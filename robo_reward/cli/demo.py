@@ -1,0 +1,65 @@
+"""`robo-reward demo`: record → relabel → evaluate → report, with no data and no download."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from robo_reward.cli import evaluate, record, relabel
+from robo_reward.errors import OutputError
+
+
+def run(config: DictConfig) -> None:
+    """Run the four steps, leaving out those that an earlier run of the same configuration finished."""
+    output, console = Path(config.output), Console(stderr=True, soft_wrap=True)
+    _claim(output, config)
+    steps: list[tuple[str, Path, Callable[[], None]]] = [
+        ("record", output / "episodes", lambda: record.run(config)),
+        ("relabel", output / "relabelled", lambda: relabel.run(_relabelling(config, output))),
+        ("evaluate", output / "report.html", lambda: evaluate.run(_evaluation(config, output))),
+    ]
+    for number, (name, result, step) in enumerate(steps, 1):
+        console.print(f"[{number}/{len(steps)}] {name}", markup=False, style="bold")
+        if result.exists():
+            console.print(f"      {result} is there from an earlier run", markup=False)
+        else:
+            step()
+    _show(output, console)
+
+
+def _claim(output: Path, config: DictConfig) -> None:
+    """Bind the folder to this configuration; results of two configurations never mix."""
+    wanted = json.dumps(OmegaConf.to_container(config, resolve=True), indent=2, sort_keys=True)
+    marker = output / "configuration.json"
+    if marker.exists() and marker.read_text() != wanted:
+        raise OutputError(f"{output} holds a demo of another configuration; remove it, or choose output=FOLDER")
+    output.mkdir(parents=True, exist_ok=True)
+    marker.write_text(wanted)
+
+
+def _relabelling(config: DictConfig, output: Path) -> DictConfig:
+    paths = {
+        "output": str(output / "relabelled"),
+        "episodes": {"path": str(output / "episodes"), "success_column": "truth.success"},
+        "demonstrations": {"path": str(output / "demonstrations")},
+    }
+    return OmegaConf.merge(config, paths)  # pyright: ignore[reportReturnType]
+
+
+def _evaluation(config: DictConfig, output: Path) -> DictConfig:
+    paths = {"output": str(output), "episodes": {"path": str(output / "relabelled")}}
+    return OmegaConf.merge(config, config.evaluation, paths)  # pyright: ignore[reportReturnType]
+
+
+def _show(output: Path, console: Console) -> None:
+    tasks = json.loads((output / "metrics.json").read_text())["tasks"]
+    columns = ("voc", "voc_static", "voc_reversed", "voc_wrong_instruction", "success_auroc")
+    table = Table("task", *columns)
+    for name, figures in tasks.items():
+        values = (figures.get(column) for column in columns)
+        table.add_row(name, *("unknown" if value is None else f"{value:.2f}" for value in values))
+    console.print(table)
+    console.print(f"look at {output / 'report.html'}; figures are in {output / 'metrics.json'}", markup=False)
