@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from robo_reward_sim.cameras import check_cameras
 from robo_reward_sim.failures import FAILURES, OUTCOMES, Reference
-from robo_reward_sim.meta_world import MAX_STEPS, MetaWorldScene, Policy
+from robo_reward_sim.meta_world import CONTROL_RATE, MAX_STEPS, MetaWorldScene, Policy
 from robo_reward_sim.tasks import Task
 
 SETTLE_STEPS = 10
@@ -42,6 +43,35 @@ class EpisodePlan:
             raise ValueError(f"seed must be >= 0, got {self.seed}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSettings:
+    """How an episode is seen and sampled.
+
+    Raises:
+        ValueError: No or an unknown camera, an image size that is not even and positive, an action held for less than
+            one step or more than 20.
+    """
+
+    cameras: tuple[str, ...]
+    """Names out of `robo_reward_sim.cameras.CAMERAS`."""
+    image_size: int
+    """Height and width of the pictures [px]; even, as video needs it."""
+    action_repeat: int
+    """Environment steps that each recorded action is held for."""
+
+    def __post_init__(self) -> None:
+        check_cameras(self.cameras)
+        if self.image_size <= 0 or self.image_size % 2:
+            raise ValueError(f"image_size must be even and > 0 px, got {self.image_size}")
+        if not 1 <= self.action_repeat <= 20:
+            raise ValueError(f"action_repeat must be in [1, 20] environment steps, got {self.action_repeat}")
+
+    @property
+    def fps(self) -> float:
+        """Recorded rows per second of simulated time [1/s]."""
+        return CONTROL_RATE / self.action_repeat
+
+
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class RecordedEpisode:
     """What a data set gets to know of one episode."""
@@ -71,35 +101,33 @@ def seed_of(*words: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def play(scene: MetaWorldScene, plan: EpisodePlan, *, action_repeat: int) -> RecordedEpisode:
+def play(scene: MetaWorldScene, plan: EpisodePlan, *, settings: RecordingSettings) -> RecordedEpisode:
     """Play the planned episode and take its pictures.
 
     Layouts are drawn until the expert succeeds from one and, where a failure is planned, the failing one has no moment
     of success in it. A failure lasts as long as the expert takes from the same layout, so length tells nothing.
 
     Args:
-        scene: The planned task's scene.
+        scene: The planned task's scene, with the cameras and image size of `settings`.
         plan: Which episode.
-        action_repeat: Environment steps that each recorded action is held for.
+        settings: How it is sampled.
 
     Raises:
-        ValueError: `action_repeat` out of range, or the scene is of another task.
-        RuntimeError: No such episode in `MAX_ATTEMPTS` layouts.
+        ValueError: The scene is of another task, or no such episode in `MAX_ATTEMPTS`
+            layouts.
     """
-    if not 1 <= action_repeat <= 20:
-        raise ValueError(f"action_repeat must be in [1, 20] environment steps, got {action_repeat}")
     if scene.task != plan.task:
         raise ValueError(f"the plan is for task '{plan.task.name}', the scene shows '{scene.task.name}'")
     for attempt in range(MAX_ATTEMPTS):
         seed = seed_of(plan.seed, attempt)
-        rows = _attempt(scene, plan.outcome, seed=seed, action_repeat=action_repeat)
+        rows = _attempt(scene, plan.outcome, seed=seed, action_repeat=settings.action_repeat)
         if rows is not None:
             actions = [row.action for row in rows]
-            views = _pictures(scene, actions, seed=seed, action_repeat=action_repeat)
+            views = _pictures(scene, actions, seed=seed, action_repeat=settings.action_repeat)
             return RecordedEpisode(
                 instruction=plan.task.instruction, views=views, columns=_columns(rows, outcome=plan.outcome)
             )
-    raise RuntimeError(f"task '{plan.task.name}': no '{plan.outcome}' in {MAX_ATTEMPTS} layouts from seed {plan.seed}")
+    raise ValueError(f"task '{plan.task.name}': no '{plan.outcome}' in {MAX_ATTEMPTS} layouts from seed {plan.seed}")
 
 
 def _attempt(scene: MetaWorldScene, outcome: str, *, seed: int, action_repeat: int) -> list[_Row] | None:
