@@ -8,7 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from robo_reward.cli import evaluate, record, relabel
+from robo_reward.cli import evaluate, relabel
+from robo_reward.cli.build import build
+from robo_reward.episodes.durable import atomic_file
 from robo_reward.errors import OutputError
 
 
@@ -16,8 +18,14 @@ def run(config: DictConfig) -> None:
     """Run the four steps, leaving out those that an earlier run of the same configuration finished."""
     output, console = Path(config.output), Console(stderr=True, soft_wrap=True)
     _claim(output, config)
-    steps: list[tuple[str, Path, Callable[[], None]]] = [
-        ("record", output / "episodes", lambda: record.run(config)),
+    recording = build(config.record)
+    steps: list[tuple[str, Path, Callable[[], object]]] = [
+        (
+            "record demonstrations",
+            output / "demonstrations",
+            lambda: recording.record_demonstrations(output / "demonstrations"),
+        ),
+        ("record episodes", output / "episodes", lambda: recording.record_episodes(output / "episodes")),
         ("relabel", output / "relabelled", lambda: relabel.run(_relabelling(config, output))),
         ("evaluate", output / "report.html", lambda: evaluate.run(_evaluation(config, output))),
     ]
@@ -36,8 +44,8 @@ def _claim(output: Path, config: DictConfig) -> None:
     marker = output / "configuration.json"
     if marker.exists() and marker.read_text() != wanted:
         raise OutputError(f"{output} holds a demo of another configuration; remove it, or choose output=FOLDER")
-    output.mkdir(parents=True, exist_ok=True)
-    marker.write_text(wanted)
+    with atomic_file(marker) as temporary:
+        temporary.write_text(wanted)
 
 
 def _relabelling(config: DictConfig, output: Path) -> DictConfig:
