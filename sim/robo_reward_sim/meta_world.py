@@ -55,9 +55,9 @@ class MetaWorldScene:
     """One task of Meta-World, its physics and its cameras.
 
     An episode is a function of the seed given to `reset` and of the actions: nothing of an earlier episode remains.
-    Pictures have no shadows, multisampling or reflections, which makes software rendering some 30 times faster. The goal is shown as
-    a ball where the instruction names one; all other markers are hidden. Owns an OpenGL context: `close` it, or use it
-    as a context manager.
+    Pictures have no shadows, multisampling or reflections, which makes software rendering some 30 times faster. The
+    goal is shown as a ball where the instruction names one; all other markers are hidden. Owns an OpenGL context:
+    `close` it, or use it as a context manager.
 
     Raises:
         ValueError: No or an unknown camera, or an image size that is not positive.
