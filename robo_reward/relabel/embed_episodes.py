@@ -96,6 +96,7 @@ class EpisodeEmbedder:
                 batch.count += len(item.pixels)
             while batch.count >= self._batch_size:
                 self._embed_batch(batch, self._batch_size)
+                yield from self._finished(order, on_frames)
             yield from self._finished(order, on_frames)
         self._embed_batch(batch, batch.count)
         yield from self._finished(order, on_frames)

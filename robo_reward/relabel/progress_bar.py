@@ -1,7 +1,6 @@
 """A progress bar with frames per second and the time left, silent where nobody watches."""
 
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -36,7 +35,7 @@ class FrameProgress:
         speed = self._progress.tasks[0].speed
         self._progress.update(self._task, advance=num_frames, rate=f"{speed:.0f}/s" if speed else "")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "FrameProgress":
         """Show the bar."""
         self._progress.start()
         return self

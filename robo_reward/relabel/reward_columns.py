@@ -1,7 +1,6 @@
 """The columns that relabelling adds to a data set."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ def reward_columns(
     discount: float,
     success_reward: float,
     version: str,
-) -> dict[str, np.ndarray[Any, Any]]:
+) -> dict[str, np.ndarray]:
     """Give an episode's reward columns; row t is about frame t and the transition t → t+1.
 
         reward.potential_t = Φ(progress_t), the last known one where the model abstained
