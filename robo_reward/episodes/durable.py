@@ -21,12 +21,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush(path.parent)
+        flush(path.parent)
 
 
 @contextmanager
@@ -59,12 +59,12 @@ def publish_folder(staging: Path, output: Path) -> None:
     """
     check_absent(output)
     with output_errors(output):
-        _flush(staging)
+        flush(staging)
         staging.rename(output)
-        _flush(output.parent)
+        flush(output.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until the bytes of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

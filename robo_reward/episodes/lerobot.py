@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 
 from robo_reward.clip import Clip, Episode
+from robo_reward.episodes.clips import clips_in_step
 from robo_reward.episodes.images import decode_images, image_fingerprint
 from robo_reward.episodes.lerobot_format import ALWAYS, Feature, VideoSpan
 from robo_reward.episodes.lerobot_metadata import RecordedEpisode, read_metadata
@@ -101,7 +102,7 @@ class LeRobotEpisodes:
         """Per-frame columns other than pictures."""
         return tuple(name for name, feature in self._features.items() if not feature.is_picture)
 
-    def columns(self, episode: Episode, names: Sequence[str]) -> Mapping[str, np.ndarray[Any, Any]]:
+    def columns(self, episode: Episode, names: Sequence[str]) -> Mapping[str, np.ndarray]:
         """Read per-frame columns of one episode: `(time,)` for numbers, `(time, …)` for vectors.
 
         Raises:
@@ -122,19 +123,9 @@ class LeRobotEpisodes:
             ValueError: `num_frames` is not positive.
             DataSetError: A video is missing, damaged, or of another length than the episode.
         """
-        if num_frames < 1:
-            raise ValueError(f"num_frames must be at least 1, got {num_frames}")
         recorded = self._recorded[episode.index]
-        chunks = [self._pictures(episode, recorded, name, num_frames) for name in episode.cameras]
-        for first in range(0, episode.num_frames, num_frames):
-            stamp = episode.stamp[first : first + num_frames]
-            # (time, height, width, 3) as decoded, seen as (1, time, 3, height, width) without a copy
-            views = {
-                name: torch.from_numpy(next(frames)).permute(0, 3, 1, 2)[None]
-                for name, frames in zip(episode.cameras, chunks, strict=True)
-            }
-            present = torch.ones(1, len(stamp), len(views), dtype=torch.bool)
-            yield Clip(views=views, present=present, stamp=stamp[None])
+        chunks = {name: self._pictures(episode, recorded, name, num_frames) for name in episode.cameras}
+        return clips_in_step(episode, chunks, num_frames=num_frames)
 
     def fingerprint(self, episode: Episode, camera: str) -> str:
         """Identify the pictures of one camera in one episode: SHA-256 of their bytes and of the range of frames."""
@@ -252,7 +243,7 @@ class LeRobotEpisodes:
 
     def _pictures(
         self, episode: Episode, recorded: RecordedEpisode, camera: str, num_frames: int
-    ) -> Iterator[np.ndarray[Any, Any]]:
+    ) -> Iterator[np.ndarray]:
         if self._features[camera].dtype == "image":
             where = f"{recorded.data}: camera '{camera}' of episode {episode.index}"
             return decode_images(self._images(recorded, camera, num_frames=num_frames), where)

@@ -118,6 +118,33 @@ class VideoSpan:
     """Presentation time [s] just after the last frame."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedVideo:
+    """Where the pictures of one camera in one episode lie in a v3 data set."""
+
+    number: int
+    """Running number of the camera's file, from 0, across chunks."""
+    start: float
+    """See `VideoSpan`."""
+    end: float
+
+    def to_row(self) -> dict[str, int | float]:
+        """The entries under `videos/<camera>/` in the list of episodes."""
+        chunk, file = divmod(self.number, CHUNKS_SIZE)
+        return {"chunk_index": chunk, "file_index": file, "from_timestamp": self.start, "to_timestamp": self.end}
+
+    def path(self, camera: str) -> str:
+        """The file, within the data set."""
+        chunk, file = divmod(self.number, CHUNKS_SIZE)
+        return VIDEO_PATH.format(video_key=camera, chunk_index=chunk, file_index=file)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for a column or camera that the writer cannot add: an empty name, a '/', or a filled-in one."""
+    if not name or "/" in name or name in ALWAYS:
+        raise ValueError(f"feature '{name}': must not be empty, hold '/', or be one of {', '.join(ALWAYS)}")
+
+
 def numpy_dtype(feature: Feature) -> np.dtype[Any]:
     """The dtype of a numeric column in memory; strings are objects."""
     return np.dtype(object if feature.dtype == "string" else feature.dtype)

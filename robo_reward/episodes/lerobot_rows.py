@@ -103,7 +103,7 @@ class RowReader:
         return groups
 
 
-def to_numpy(column: pa.ChunkedArray, feature: Feature) -> np.ndarray[Any, Any]:
+def to_numpy(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
     """A typed column as `(time,)` for shape (1,), else `(time, *shape)`."""
     values: Any = column.combine_chunks()
     if feature.shape == (1,):
@@ -114,7 +114,7 @@ def to_numpy(column: pa.ChunkedArray, feature: Feature) -> np.ndarray[Any, Any]:
     return flat.reshape(len(column), *feature.shape)
 
 
-def to_arrow(values: np.ndarray[Any, Any], feature: Feature) -> pa.Array:
+def to_arrow(values: np.ndarray, feature: Feature) -> pa.Array:
     """The inverse of `to_numpy`."""
     array = pa.array(values.reshape(-1), type=_scalar_type(feature))
     if feature.shape == (1,):

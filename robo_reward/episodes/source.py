@@ -1,7 +1,7 @@
 """What a place that holds recorded trajectories offers to those who score, relabel or evaluate them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class EpisodeSource(Protocol):
         """Per-frame columns other than pictures, in the order in which they are stored."""
         ...
 
-    def columns(self, episode: Episode, names: Sequence[str]) -> Mapping[str, np.ndarray[Any, Any]]:
+    def columns(self, episode: Episode, names: Sequence[str]) -> Mapping[str, np.ndarray]:
         """Read per-frame columns of one episode: `(time,)` for numbers, `(time, …)` for vectors.
 
         Raises:

@@ -30,6 +30,8 @@ class VideoFacts:
     """Average frame rate [1/s]."""
     height: int
     width: int
+    codec: str
+    pixel_format: str
 
 
 def video_facts(path: Path) -> VideoFacts:
@@ -47,7 +49,14 @@ def video_facts(path: Path) -> VideoFacts:
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise DataSetError(f"{path}: the video names no frame rate")
-        return VideoFacts(num_frames=num_frames, fps=float(rate), height=stream.height, width=stream.width)
+        return VideoFacts(
+            num_frames=num_frames,
+            fps=float(rate),
+            height=stream.height,
+            width=stream.width,
+            codec=stream.codec_context.codec.canonical_name,
+            pixel_format=stream.pix_fmt,
+        )
 
 
 def decode(
@@ -125,7 +134,7 @@ class _Shown:
         if (self._frame.height, self._frame.width) != (height, width):
             size = f"{self._frame.height}x{self._frame.width}"
             raise DataSetError(f"{self._path}: frames change size from {height}x{width} to {size}")
-        plane: Any = self._reformatter.reformat(self._frame, format="rgb24").planes[0]
+        plane: Any = self._reformatter.reformat(self._frame, format="rgb24", threads=1).planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
         picture[:] = rows[:, : 3 * width].reshape(height, width, 3)
 
