@@ -77,7 +77,7 @@ class OpenClipEncoder:
     def prepare(self, frames: UInt8[Tensor, "batch 3 height width"]) -> UInt8[Tensor, "batch 3 size size"]:
         """Resize and crop as the checkpoint was trained, on the device, still 8-bit RGB.
 
-        A pixel differs by at most 2/255 from open_clip's own transform (see `PictureTransform`).
+        A pixel differs by at most 2/255 from open_clip's own transform (`PictureTransform` says with which Pillow).
         """
         return self.transform.prepare(frames.to(self.device, non_blocking=True))
 

@@ -39,26 +39,30 @@ def exported_tower(visual: nn.Module, *, image_size: int, weights: str) -> Path:
     """
     path = cache_folder("towers") / f"{weights[:32]}-opset{OPSET}-torch{torch.__version__}.onnx"
 
-    def export(target: Path) -> None:
-        pictures = torch.zeros(2, 3, image_size, image_size)
-        axes = {"pictures": {0: "batch"}, "features": {0: "batch"}}
+    try:
+        return write_once(path, lambda target: _export(visual, target, image_size=image_size))
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise EncoderError(f"this tower cannot be exported to ONNX (choose runtime=torch): {error}") from error
+
+
+def _export(visual: nn.Module, target: Path, *, image_size: int) -> None:
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no operator for torch's fused attention
+    try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter calls itself deprecated and warns of every traced shape
             torch.onnx.export(
                 visual.eval(),
-                (pictures,),
+                (torch.zeros(2, 3, image_size, image_size),),
                 str(target),
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=["pictures"],
                 output_names=["features"],
-                dynamic_axes=axes,
+                dynamic_axes={"pictures": {0: "batch"}, "features": {0: "batch"}},
             )
-
-    try:
-        return write_once(path, export)
-    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        raise EncoderError(f"this tower cannot be exported to ONNX (choose runtime=torch): {error}") from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def write_once(path: Path, write: Callable[[Path], None]) -> Path:
