@@ -71,7 +71,8 @@ class Feature:
     def is_camera(self) -> bool:
         """True for RGB pictures; depth maps are recorded data, not something that reward models see."""
         depth = any("is_depth_map" in key and value for key, value in (self.info or {}).items())
-        return self.is_picture and not depth and self.shape[-1] == 3
+        # most declare (height, width, 3), some (3, height, width); what the file holds decides about the size
+        return self.is_picture and not depth and 3 in (self.shape[0], self.shape[-1])
 
     @property
     def arrow_type(self) -> pa.DataType:

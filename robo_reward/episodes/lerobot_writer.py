@@ -80,7 +80,7 @@ class LeRobotWriter:
         }
         self._assembly = Assembly(self._staging, with_always(filled), fps=fps, robot_type=robot_type)
         self._tasks: dict[str, int] = {}
-        self._spoilt = False
+        self._spoilt = self._finished = False
 
     def add_episode(
         self,
@@ -141,6 +141,7 @@ class LeRobotWriter:
                 film.close()
             self._assembly.finish({index: text for text, index in self._tasks.items()})
         publish_folder(self._staging, self._folder)
+        self._finished = True
         return self._folder
 
     def __enter__(self) -> "LeRobotWriter":
@@ -150,9 +151,10 @@ class LeRobotWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish unless an error ended the block."""
+        """Finish unless an error ended the block, or it is finished."""
         if error is None:
-            self.finish()
+            if not self._finished:
+                self.finish()
             return
         for film in self._films.values():
             with suppress(OSError):  # the error that ended the block is the one to tell
