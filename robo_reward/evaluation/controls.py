@@ -33,17 +33,22 @@ class SensorNoise:
     """Standard deviation of a frame's relative brightness; 0 = none."""
     num_frames: int = 32
     """Length of the noisy clip; bounded because each of its frames must be looked at anew."""
+    num_orders: int = 8
+    """The noisy frames are shown in so many random orders, all equally likely to have been recorded: it costs no frame
+    that must be encoded, and takes the luck of one order out of the figure."""
 
     def __post_init__(self) -> None:
         if self.pixel < 0 or self.flicker < 0:
             raise ValueError(f"noise must be >= 0, got pixel={self.pixel:g}, flicker={self.flicker:g}")
         if self.num_frames < 2:
             raise ValueError(f"a noisy clip needs at least 2 frames to have an order, got {self.num_frames}")
+        if self.num_orders < 1:
+            raise ValueError(f"num_orders must be at least 1, got {self.num_orders}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOutcome:
-    """What a model said about control footage of one episode."""
+    """What a model said about one piece of control footage."""
 
     voc: OrderCorrelation
     abstained: float
@@ -63,8 +68,9 @@ def run_controls(
     progress: Float[Tensor, " time"],
     noise: SensorNoise,
     seed: int,
-) -> Mapping[str, ControlOutcome]:
-    """Run every control that needs no other model.
+    others: Sequence[RewardModel],
+) -> Mapping[str, Sequence[ControlOutcome]]:
+    """Run every control on one episode.
 
     Args:
         source: Where the first frame is decoded from.
@@ -74,13 +80,18 @@ def run_controls(
         progress: Recorded progress.
         noise: Noise of the static control.
         seed: Seed of noise and shuffling; the index of the episode is added.
+        others: Models of other tasks.
     """
     first = next(source.clips(episode, num_frames=1))
     seed += episode.index
-    return {
-        "static": static_control(first, model, progress=progress[0], noise=noise, seed=seed, fps=source.fps),
+    single = {
         **order_controls(footage, model, progress=progress, seed=seed),
         **camera_controls(footage, model, progress=progress, first=first),
+    }
+    return {
+        "static": static_control(first, model, progress=progress[0], noise=noise, seed=seed, fps=source.fps),
+        **{name: [outcome] for name, outcome in single.items()},
+        "wrong_instruction": wrong_instruction_control(footage, others, progress=progress),
     }
 
 
@@ -137,7 +148,7 @@ def camera_controls(
 
 def static_control(
     first: Clip, model: RewardModel, *, progress: Float[Tensor, ""], noise: SensorNoise, seed: int, fps: float
-) -> ControlOutcome:
+) -> Sequence[ControlOutcome]:
     """Show a scene that stands still, through cameras with noise: nothing happens, so progress has no order.
 
     A repeated frame without noise gives a model that judges frames one by one no chance to fail.
@@ -146,12 +157,18 @@ def static_control(
         first: The first frame of the episode.
         model: The model of the episode's task.
         progress: Recorded progress of that frame.
-        noise: Amount of noise and length of the clip.
-        seed: Seed of the noise.
+        noise: Amount of noise, length of the clip, number of orders.
+        seed: Seed of noise and orders.
         fps: Frame rate of the clip [1/s].
+
+    Returns:
+        One outcome per order.
     """
-    clip = noisy_still(first, noise=noise, seed=seed, fps=fps)
-    return _outcome(show(clip, model), model, reference=progress.expand(noise.num_frames))
+    footage = show(noisy_still(first, noise=noise, seed=seed, fps=fps), model)
+    generator = torch.Generator().manual_seed(seed)
+    orders = [torch.randperm(noise.num_frames, generator=generator) for _ in range(noise.num_orders)]
+    reference = progress.expand(noise.num_frames)
+    return [_outcome(footage.take(order, stamp=footage.stamp), model, reference=reference) for order in orders]
 
 
 def wrong_instruction_control(

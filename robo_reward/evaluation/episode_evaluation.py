@@ -40,9 +40,8 @@ class EpisodeEvaluation:
     """Spearman's correlation of progress with the true return so far."""
     reward_spearman: float
     """Spearman's correlation of progress with the true reward of the same row."""
-    controls: Mapping[str, ControlOutcome]
-    wrong_instructions: Sequence[ControlOutcome]
-    """One per other instruction; empty where there is none."""
+    controls: Mapping[str, Sequence[ControlOutcome]]
+    """By name of the control: one outcome, or one per order of noisy frames, or one per other instruction."""
 
     @property
     def badness(self) -> float:
@@ -76,8 +75,7 @@ def evaluate_episode(
     *,
     task: str,
     fitted: bool,
-    controls: Mapping[str, ControlOutcome],
-    wrong_instructions: Sequence[ControlOutcome],
+    controls: Mapping[str, Sequence[ControlOutcome]],
 ) -> EpisodeEvaluation:
     """Compute the figures of one episode from its columns; the controls are given."""
     progress, reward = recording.progress, recording.true_reward
@@ -97,5 +95,4 @@ def evaluate_episode(
         return_spearman=nothing if so_far is None else rank_correlation(progress, so_far),
         reward_spearman=nothing if reward is None else rank_correlation(progress, reward),
         controls=controls,
-        wrong_instructions=wrong_instructions,
     )

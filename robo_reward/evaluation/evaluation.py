@@ -11,7 +11,7 @@ import torch
 from robo_reward.clip import Episode
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.errors import DataSetError
-from robo_reward.evaluation.controls import SensorNoise, run_controls, wrong_instruction_control
+from robo_reward.evaluation.controls import SensorNoise, run_controls
 from robo_reward.evaluation.episode_evaluation import EpisodeEvaluation, evaluate_episode
 from robo_reward.evaluation.footage import Footage, read_footage
 from robo_reward.evaluation.recording import Recording, read_recording
@@ -178,8 +178,8 @@ def _examine(bench: _Bench, episode: Episode, *, first: bool) -> EpisodeEvaluati
             progress=recording.progress,
             noise=bench.settings.noise,
             seed=bench.settings.seed,
+            others=bench.others(episode),
         ),
-        wrong_instructions=wrong_instruction_control(footage, bench.others(episode), progress=recording.progress),
     )
 
 
@@ -203,7 +203,7 @@ def _provenance(bench: _Bench, given: Mapping[str, object]) -> Mapping[str, obje
     return {
         "data": bench.source.description,
         "software": f"robo_reward {version('robo-reward')}",
-        "models": {bench.names[instruction]: model.version for instruction, model in bench.models.items()},
+        "model_versions": {bench.names[instruction]: model.version for instruction, model in bench.models.items()},
         "seed": bench.settings.seed,
         "noise": asdict(bench.settings.noise),
         "fitted_on": sorted(bench.settings.fitted_on),

@@ -78,7 +78,8 @@ class _Writer:
         self._container = container
         self._stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(10_000))
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, self._canvas.shape[0], "yuv420p"
-        self._stream.options = {"preset": "veryfast", "crf": "25", "threads": "1"}
+        # a second thread encodes while the next frame is drawn; more would crowd out the decoder of the cameras
+        self._stream.options = {"preset": "veryfast", "crf": "25", "threads": "2"}
 
     def add(self, clip: Clip) -> None:
         """Draw and encode every frame of the next clip."""

@@ -1,5 +1,6 @@
 """The curve below the cameras of an overlay video, uncovered frame by frame."""
 
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -58,20 +59,20 @@ class OverlayPanel:
         panel[:_TEXT_HEIGHT] = self._numbers(row)
 
     def _numbers(self, row: int) -> UInt8[np.ndarray, "height width 3"]:
-        image = Image.new("RGB", (self._width, _TEXT_HEIGHT), _PAPER)
-        draw = ImageDraw.Draw(image)
         value, spread, shaped = self._progress[row], self._spread[row], self._evaluation.recording.shaped
-        text = f"{self._stamp[row]:6.2f} s   progress "
-        text += "unknown" if np.isnan(value) else f"{value:.2f} ± {spread:.2f}"
+        text = f" {self._stamp[row]:6.2f} s  progress "
+        text += "  unknown  " if np.isnan(value) else f"{value:.2f} ± {spread:.2f}"
         if shaped is not None and not bool(shaped[row].isnan()):
-            text += f"   shaped reward {float(shaped[row]):+.3f}"
-        draw.text((_MARGIN, 5), text, font=self._font, fill=_INK)
+            text += f"  reward {float(shaped[row]):+.3f}"
         success = self._evaluation.recording.success
         if success is not None and bool(success[row]):
-            draw.text((self._width - 90, 5), "✓ success", font=self._font, fill=_SUCCESS)
-        return np.asarray(image)
+            text += "  ✓"
+        line = np.full((_TEXT_HEIGHT, self._width, 3), _PAPER, np.uint8)
+        letters = np.concatenate([_letter(letter) for letter in text], axis=1)[:, : self._width]
+        line[:, : letters.shape[1]] = letters
+        return line
 
-    def _plot(self, runs: tuple[np.ndarray, ...]) -> UInt8[np.ndarray, "height width 3"]:
+    def _plot(self, runs: tuple[list[int], ...]) -> UInt8[np.ndarray, "height width 3"]:
         size = (self._width * _SMOOTH, (PANEL_HEIGHT - _TEXT_HEIGHT) * _SMOOTH)
         image = Image.new("RGB", size, _PAPER)
         draw = ImageDraw.Draw(image)
@@ -98,22 +99,31 @@ class OverlayPanel:
         share = self._stamp[row] / self._stamp[-1] if len(self._stamp) > 1 else 0.0
         return _MARGIN + share * (self._width - 2 * _MARGIN - 1)
 
-    def _at(self, row: int, value: np.ndarray | float) -> tuple[float, float]:
+    def _at(self, row: int, value: np.floating | float) -> tuple[float, float]:
         height = PANEL_HEIGHT - _TEXT_HEIGHT
         y = _MARGIN + (1 - min(1.0, max(0.0, float(value)))) * (height - 2 * _MARGIN)
         return self._x(row) * _SMOOTH, y * _SMOOTH
 
 
-def _runs(progress: np.ndarray) -> tuple[np.ndarray, ...]:
+def _runs(progress: np.ndarray) -> tuple[list[int], ...]:
     """Split the frames at the unknown ones."""
     known = np.flatnonzero(~np.isnan(progress))
-    return tuple(run for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1) if len(run))
+    return tuple(run.tolist() for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1) if len(run))
 
 
 def _mark(succeeded: bool | None) -> tuple[str, tuple[int, int, int]]:
     return {True: ("✓ success", _SUCCESS), False: ("✗ failure", _FAILURE), None: ("outcome unknown", _INK)}[succeeded]
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+@cache
+def _letter(letter: str) -> UInt8[np.ndarray, "height _width 3"]:
+    """Draw one letter of fixed width; kept, since drawing text anew would cost as much as encoding the frame."""
+    font = _font(13, name="DejaVuSansMono")
+    image = Image.new("RGB", (round(font.getlength("0")), _TEXT_HEIGHT), _PAPER)
+    ImageDraw.Draw(image).text((0, 5), letter, font=font, fill=_SUCCESS if letter == "✓" else _INK)
+    return np.asarray(image)
+
+
+def _font(size: int, *, name: str = "DejaVuSans") -> ImageFont.FreeTypeFont:
     """Matplotlib's own font: it is always there, and has the marks."""
-    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size)

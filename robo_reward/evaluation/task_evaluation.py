@@ -15,7 +15,7 @@ from robo_reward.evaluation.return_correlation import rank_correlation
 from robo_reward.evaluation.spread_calibration import abstention_rate, linear_progress, spread_coverage
 from robo_reward.evaluation.success_separation import success_auroc, success_auroc_interval
 
-ORDERED_CONTROLS = ("reversed", "shuffled")
+ORDERED_CONTROLS = ("reversed", "shuffled", "wrong_instruction")
 """Controls that are compared with VOC, so they are taken over the same episodes; the others over all."""
 
 
@@ -179,22 +179,16 @@ def _controls(
     episodes: Sequence[EpisodeEvaluation], ordered: Sequence[EpisodeEvaluation]
 ) -> Mapping[str, ControlSummary]:
     names = dict.fromkeys(name for episode in episodes for name in episode.controls)
-    names = names or dict.fromkeys(("static", "static_exact", *ORDERED_CONTROLS))
-    summaries = {
+    return {
         name: _summary(
-            [
-                episode.controls[name]
-                for episode in (ordered if name in ORDERED_CONTROLS else episodes)
-                if name in episode.controls
-            ]
+            [episode.controls.get(name, ()) for episode in (ordered if name in ORDERED_CONTROLS else episodes)]
         )
-        for name in names
+        for name in names or dict.fromkeys(("static", "static_exact", *ORDERED_CONTROLS))
     }
-    wrong = [outcome for episode in ordered for outcome in episode.wrong_instructions]
-    return {**summaries, "wrong_instruction": _summary(wrong)}
 
 
-def _summary(outcomes: Sequence[ControlOutcome]) -> ControlSummary:
+def _summary(by_episode: Sequence[Sequence[ControlOutcome]]) -> ControlSummary:
+    outcomes = [outcome for episode in by_episode for outcome in episode]
     return ControlSummary(
         voc=_mean(outcome.voc.value for outcome in outcomes),
         voc_magnitude=_mean(abs(outcome.voc.value) for outcome in outcomes),
@@ -202,7 +196,7 @@ def _summary(outcomes: Sequence[ControlOutcome]) -> ControlSummary:
         abstained=_mean(outcome.abstained for outcome in outcomes),
         progress=_mean(outcome.progress for outcome in outcomes),
         shift=_mean(outcome.shift for outcome in outcomes),
-        episodes=len(outcomes),
+        episodes=sum(len(episode) > 0 for episode in by_episode),
     )
 
 

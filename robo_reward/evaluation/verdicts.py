@@ -76,8 +76,8 @@ def verdicts(task: TaskEvaluation, *, thresholds: Thresholds) -> Sequence[Verdic
 
 
 def _separation(task: TaskEvaluation, low: float, high: float, thresholds: Thresholds) -> Verdict:
-    counts = f"{task.successes} successes, {task.failures} failures"
-    interval = "" if math.isnan(low) else f"; 95 % interval {low:.2f}–{high:.2f}"
+    counts = f"{task.successes} against {task.failures}"
+    interval = "" if math.isnan(low) else f"; 95 %: {low:.2f}–{high:.2f}"
     return Verdict(
         name="Success AUROC",
         value=task.success_auroc,
@@ -140,7 +140,7 @@ def _camera_verdicts(task: TaskEvaluation, thresholds: Thresholds) -> Sequence[V
         *black,
         *(
             _control(
-                f"Without camera {name.removeprefix(DROPPED)}",
+                f"Without camera {name.removeprefix(DROPPED).rsplit('.', 1)[-1]}",
                 control,
                 passed=control.abstained >= 0.5 or control.shift <= thresholds.dropped_shift,
                 rule=f"abstains, or progress moves ≤ {thresholds.dropped_shift:g}",

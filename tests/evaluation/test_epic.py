@@ -3,12 +3,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robo_reward.evaluation.epic import goal_epic_distance
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(3, 60), st.floats(-5, 5))
 def test_the_lemma_equals_pearson(seed, states, effect):
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -42,12 +42,14 @@ def test_frames_on_which_the_model_abstained_are_left_out_and_counted(correlatio
     assert (result.num_known, result.num_abstained) == (4, 2)
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_backwards_is_exactly_the_opposite(curve):
     progress = torch.tensor(curve)
     assert value_order_correlation(progress.flip(0)).value == -value_order_correlation(progress).value
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_an_increasing_transform_changes_nothing(curve):
     progress = torch.tensor(curve, dtype=torch.float64)
