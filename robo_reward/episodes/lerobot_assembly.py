@@ -37,7 +37,7 @@ class ParquetShards:
     A file has its name only when it is whole. Used as a context manager.
     """
 
-    def __init__(self, folder: Path, template: str, *, megabytes: int) -> None:
+    def __init__(self, folder: Path, template: str, *, megabytes: float) -> None:
         self._folder, self._template, self._limit = folder, template, megabytes * 10**6
         self._number, self._size = -1, 0
         self._writer: pq.ParquetWriter | None = None
