@@ -118,7 +118,7 @@ def test_frames_may_come_from_a_generator(folder, tmp_path):
 
 
 def test_files_are_split_before_they_pass_their_limits(tmp_path, monkeypatch):
-    monkeypatch.setattr(lerobot_writer, "VIDEO_FILE_MB", 0.006)
+    monkeypatch.setattr(lerobot_writer, "VIDEO_FILE_MB", 0.003)
     monkeypatch.setattr(lerobot_assembly, "DATA_FILE_MB", 0.002)
     folder = write_data_set(tmp_path / "split", lengths=(12, 12, 12, 12, 12))
     films = sorted((folder / f"videos/{FRONT}/chunk-000").iterdir())
