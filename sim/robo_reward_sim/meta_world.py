@@ -3,14 +3,13 @@
 # pyright: reportAttributeAccessIssue=false
 # mujoco 3.3, which Meta-World needs, comes without types
 
-import os
 import warnings
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, cast, final
 
-# OpenGL without a screen; MuJoCo reads this once, when it is imported
-os.environ.setdefault("MUJOCO_GL", "egl")
+# before MuJoCo, which Meta-World imports, too: it chooses OpenGL without a screen
+from robo_reward_sim.rendering import use_fast_quality  # isort: skip
 
 import mujoco
 import numpy as np
@@ -79,6 +78,7 @@ class MetaWorldScene:
         self.image_size = image_size
         self._env = _environment(task)
         self._views = tuple(_view(name) for name in cameras)
+        use_fast_quality(self._env.model)
         _show_markers(self._env.model, task)
         self._renderer: mujoco.Renderer | None = None
 
@@ -154,8 +154,6 @@ def _environment(task: Task) -> Any:
 
 
 def _show_markers(model: mujoco.MjModel, task: Task) -> None:
-    model.vis.quality.shadowsize = 0
-    model.vis.quality.offsamples = 0
     model.site_rgba[:, 3] = 0.0
     if task.target == "goal":
         marker = model.site("goal")

@@ -92,6 +92,24 @@ def test_frames_are_rgb_of_the_asked_size_and_share_no_memory(drawer):
     assert (second["left"][1].astype(int) - second["left"][0] > 40).any()
 
 
+def test_reflections_which_are_left_out_cannot_be_seen(drawer):
+    drawer.reset(0)
+    without = drawer.frames()
+    flags = drawer._renderer.scene.flags
+    reflection = 2  # mjRND_REFLECTION
+    assert flags[reflection] == 0
+    flags[reflection] = 1
+    with_them = drawer.frames()
+    flags[reflection] = 0
+    for camera in ("left", "right"):
+        assert np.array_equal(without[camera], with_them[camera])
+
+
+def test_shadows_and_multisampling_are_off(drawer):
+    quality = drawer._env.model.vis.quality
+    assert (quality.shadowsize, quality.offsamples) == (0, 0)
+
+
 def test_an_episode_depends_on_its_seed_and_not_on_what_was_before(drawer):
     def play(seed):
         observation, expert, seen = drawer.reset(seed), drawer.expert(), []

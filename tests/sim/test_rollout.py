@@ -93,6 +93,14 @@ def test_an_expert_that_never_fails_is_an_error_after_bounded_attempts(scenes, m
         episode(scenes, "reach", "noise")
 
 
+def test_an_expert_that_does_not_succeed_gives_no_episode(scenes, monkeypatch):
+    monkeypatch.setattr(rollout, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(scenes["reach"], "expert", lambda: lambda _: np.zeros(4))
+    for outcome in ("success", "wrong_object"):
+        with pytest.raises(ValueError, match=f"task 'reach': no '{outcome}' in 2 layouts"):
+            episode(scenes, "reach", outcome)
+
+
 def test_a_success_of_less_than_the_settling_time_is_no_success(scenes, monkeypatch):
     monkeypatch.setattr(rollout, "SETTLE_STEPS", 2)
     quick = episode(scenes, "reach", "success")
@@ -128,6 +136,18 @@ def test_frames_change_over_time_and_show_the_state_before_the_action(scenes, ep
         assert recorded.columns["truth.reward"][row] == np.float32(step.reward)
     for frames in recorded.views.values():
         assert (frames[1:] != frames[:-1]).any(axis=(1, 2, 3)).sum() > 0.7 * len(frames)
+
+
+def test_the_action_played_is_to_the_bit_the_one_recorded(scenes, monkeypatch):
+    played, step = [], MetaWorldScene.step
+
+    def logged(scene, action):
+        played.append(action)
+        return step(scene, action)
+
+    monkeypatch.setattr(MetaWorldScene, "step", logged)
+    recorded = episode(scenes, "reach", "wrong_object").columns["action"]
+    assert {float(value) for value in recorded.ravel()} <= {float(value) for value in np.ravel(played)}
 
 
 def test_the_truth_is_no_camera_and_no_part_of_the_observation(episodes):
