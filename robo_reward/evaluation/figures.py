@@ -46,7 +46,7 @@ def final_progress_figure(evaluation: Evaluation) -> str:
 def calibration_figure(evaluation: Evaluation) -> str | None:
     """Draw how often the truth lies in the stated interval against how often it should; None without successes."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(4.2, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.4, 4.4), layout="constrained")
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=_INK, linestyle=":", linewidth=1, label="ideal")
         drawn = [
@@ -57,7 +57,7 @@ def calibration_figure(evaluation: Evaluation) -> str | None:
             return None
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="fraction of frames inside")
         axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
-        axes.legend(frameon=False, fontsize=7, loc="lower right")
+        figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
         return _svg(figure, "Calibration of spread")
 
 

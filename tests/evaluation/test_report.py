@@ -119,7 +119,7 @@ def test_a_negative_number_of_videos_is_refused(evaluation, source, tmp_path):
 
 
 def verdicts_of(model) -> dict[str, bool | None]:
-    task = evaluate(recordings(model), model).tasks[0]
+    task = evaluate(recordings(model, per_task=4), model).tasks[0]
     return {verdict.name: verdict.passed for verdict in verdicts(task, thresholds=Thresholds())}
 
 
