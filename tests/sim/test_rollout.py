@@ -109,7 +109,7 @@ def test_a_success_of_less_than_the_settling_time_is_no_success(scenes, monkeypa
     assert len(settled.columns["action"]) == len(quick.columns["action"]) + 4
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ["success", "noise"])
 def test_the_same_plan_gives_the_same_episode_and_another_seed_another(scenes, episodes, outcome):
     first, again, other = (
         episodes["reach", outcome],
