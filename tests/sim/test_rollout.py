@@ -146,7 +146,7 @@ def test_the_action_played_is_to_the_bit_the_one_recorded(scenes, monkeypatch):
         return step(scene, action)
 
     monkeypatch.setattr(MetaWorldScene, "step", logged)
-    recorded = episode(scenes, "reach", "wrong_object").columns["action"]
+    recorded = episode(scenes, "reach", "noise").columns["action"]
     assert {float(value) for value in recorded.ravel()} <= {float(value) for value in np.ravel(played)}
 
 
