@@ -14,17 +14,18 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
-def _crop(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def _crop(pixels: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     batch = len(pixels)
-    scale, angle = _uniform((batch,), 0.84, 1.02, generator), _uniform((batch,), -0.06, 0.06, generator)
+    scale, angle = _uniform((batch,), 0.9, 1.02, generator), _uniform((batch,), -0.035, 0.035, generator)
     shift = _uniform((batch, 2), -1.0, 1.0, generator) * (1.03 - scale)[:, None]
-    stretch = _uniform((batch,), 0.96, 1.04, generator)
+    stretch = _uniform((batch,), 0.98, 1.02, generator)
     cosine, sine = scale * torch.cos(angle), scale * torch.sin(angle)
     theta = torch.stack([cosine * stretch, -sine, shift[:, 0], sine, cosine / stretch, shift[:, 1]], dim=1).view(
         -1, 2, 3
     )
     grid = F.affine_grid(theta, [batch, 3, IMAGE_SIZE, IMAGE_SIZE], align_corners=False)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    moved = torch.linalg.solve(theta[:, None, :, :2], (points - theta[:, None, :, 2])[..., None])[..., 0]
+    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False), moved
 
 
 def _colour(pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -50,19 +51,20 @@ def _compress(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def augment(
-    pixels: UInt8[Tensor, "batch 3 height width"], generator: torch.Generator
-) -> Float[Tensor, "batch 3 size size"]:
+    pixels: UInt8[Tensor, "batch 3 height width"], points: Float[Tensor, "batch point 2"], generator: torch.Generator
+) -> tuple[Float[Tensor, "batch 3 size size"], Float[Tensor, "batch point 2"]]:
     """Crop, turn, recolour, blur and disturb each picture differently; never mirrored, since left would be right.
 
     Args:
         pixels: RGB pictures, larger than the encoder's.
+        points: Places in them: (right, down) in [-1, 1].
         generator: Draws everything.
 
     Returns:
-        Pictures in the encoder's size, in [0, 1].
+        Pictures in the encoder's size, in [0, 1], and where the places are now.
     """
-    cropped = _crop(pixels.float() / 255.0, generator)
-    return _compress(_colour(cropped, generator), generator).clamp(0.0, 1.0)
+    cropped, moved = _crop(pixels.float() / 255.0, points, generator)
+    return _compress(_colour(cropped, generator), generator).clamp(0.0, 1.0), moved
 
 
 def shrink(pixels: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 size size"]:

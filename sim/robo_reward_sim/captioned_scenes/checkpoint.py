@@ -73,6 +73,17 @@ def encode_image(model: Any, pixels: Float[Tensor, "batch 3 size size"]) -> Floa
     return torch.nn.functional.normalize(model.visual(normalised).float(), dim=-1)
 
 
+def encode_with_features(
+    model: Any, pixels: Float[Tensor, "batch 3 size size"]
+) -> tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch channel 8 8"], Float[Tensor, "batch feature"]]:
+    """Return the embeddings of pictures, the third stage's feature map, and the mean of the fourth's."""
+    visual = model.visual
+    third = visual.layer3(visual.layer2(visual.layer1(visual.stem((pixels - MEAN[0]) / STD[0]))))
+    fourth = visual.layer4(third)
+    embedding = torch.nn.functional.normalize(visual.attnpool(fourth).float(), dim=-1)
+    return embedding, third.float(), fourth.float().mean(dim=(2, 3))
+
+
 def write_checkpoint(weights: dict[str, Tensor], folder: Path, *, seen: Int64[Tensor, " tokens"]) -> None:
     """Write the folder that open_clip loads as `local-dir:FOLDER`, in half precision.
 

@@ -58,7 +58,54 @@ def quantity_loss(
     progress: Float[Tensor, "batch quantity"],
     value: Float[Tensor, "batch quantity"],
     weight: Float[Tensor, "batch quantity"],
+    *,
+    scene: int,
 ) -> Float[Tensor, ""]:
-    """Return the weighted Huber loss (corner at 0.1) between progress along the prompts and the state's fraction."""
-    loss = F.smooth_l1_loss(progress, value, beta=0.1, reduction="none")
+    """Return how far progress along the prompts is from the states' fractions, above all within a scene.
+
+    With h the Huber function (corner at 0.1) and ⟨·⟩ the mean over a scene's pictures:
+    Σ w [h((p − ⟨p⟩) − (v − ⟨v⟩)) + 0.3 h(p − v)] / Σ w, where the picture shows the thing (w = 1);
+    elsewhere only h(p − ⟨p⟩): what a picture does not show does not change from one state of the scene to the next.
+
+    Args:
+        progress: Along the prompts.
+        value: The states' fractions, in [0, 1].
+        weight: 1 where the picture shows the thing, less where it does not, 0 where it leaves the fraction open.
+        scene: Pictures of each scene; they lie one after another.
+    """
+
+    def centred(each: Tensor) -> Tensor:
+        grouped = each.view(-1, scene, each.shape[1])
+        return (grouped - grouped.mean(dim=1, keepdim=True)).view_as(each)
+
+    def huber(each: Tensor) -> Tensor:
+        return F.smooth_l1_loss(each, torch.zeros_like(each), beta=0.1, reduction="none")
+
+    shown = weight == 1.0
+    change = torch.where(shown, value, torch.zeros_like(value))
+    loss = huber(centred(progress) - centred(change)) + 0.3 * huber(progress - value) * shown
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)
+
+
+def landmark_loss(
+    score: Float[Tensor, "batch point cell cell"], place: Float[Tensor, "batch point 2"]
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy of finding each landmark's cell; the four nearest cells share it by distance.
+
+    Args:
+        score: Logits of the cells.
+        place: Where the landmarks are: (right, down) in [-1, 1]; those outside or unknown (NaN) do not count.
+    """
+    cells = score.shape[-1]
+    known = (place.abs() < 1.0).all(dim=-1)  # NaN compares false
+    centre = (torch.arange(cells) + 0.5) * 2 / cells - 1
+    near = (1 - (place[..., None] - centre).abs() * cells / 2).clamp(min=0.0)  # (batch, point, 2, cell)
+    target = torch.where(known[..., None, None], near[:, :, 1, :, None] * near[:, :, 0, None, :], 0.0).flatten(2)
+    loss = -(F.log_softmax(score.flatten(2), dim=-1) * target).sum(dim=-1)
+    return loss.sum() / known.sum().clamp(min=1)
+
+
+def state_loss(read: Float[Tensor, "batch state"], value: Float[Tensor, "batch state"]) -> Float[Tensor, ""]:
+    """Return half the mean squared error of the fractions that are known (not NaN)."""
+    known = ~value.isnan()
+    return (0.5 * (read - torch.where(known, value, read.detach())).square()).sum() / known.sum().clamp(min=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from robo_reward_sim.captioned_scenes.facts import Fact
@@ -24,6 +24,8 @@ class Shard:
     """Pictures, (number, size, size, 3), uint8, mapped from disk."""
     facts: list[list[Fact]]
     """What is true in each."""
+    landmarks: np.ndarray
+    """Where the gripper's tip, the thing it goes for and the goal appear, (number, 3, 2); NaN where unknown."""
     groups: list[list[int]]
     """Indices of the pictures of each group."""
 
@@ -41,6 +43,7 @@ def read_shard(path: Path) -> Shard:
     return Shard(
         pictures=np.load(path.with_suffix(".npy"), mmap_mode="r"),
         facts=[[Fact(*fact) for fact in row["facts"]] for row in rows],
+        landmarks=np.array([row.get("landmarks", [[None, None]] * 3) for row in rows], np.float32),
         groups=list(groups.values()),
     )
 
@@ -73,9 +76,9 @@ class Album:
 
     def draw(
         self, rng: np.random.Generator, *, groups: int, pictures: int
-    ) -> tuple[UInt8[Tensor, "batch 3 size size"], list[list[Fact]]]:
+    ) -> tuple[UInt8[Tensor, "batch 3 size size"], list[list[Fact]], Float[Tensor, "batch 3 2"]]:
         """Draw `groups` scenes and `pictures` of each, in different states or from different cameras."""
-        images, facts = [], []
+        images, facts, landmarks = [], [], []
         for _ in range(groups):
             source = self._sources[int(rng.choice(len(self._sources), p=self._shares))]
             shard = self._shards[source][int(rng.integers(len(self._shards[source])))]
@@ -83,4 +86,5 @@ class Album:
             for index in rng.permutation(group)[:pictures]:
                 images.append(shard.pictures[index])
                 facts.append(shard.facts[index])
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), facts
+                landmarks.append(shard.landmarks[index])
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), facts, torch.from_numpy(np.stack(landmarks))

@@ -43,7 +43,7 @@ class TableScene:
             getattr(model, name)[:] = value
         model.vis.headlight.ambient[:] = self._stock_ambient
         self._colour, self._goal_colour, self._puck_colour = task.colour, task.goal_colour, "red"
-        if rng.uniform() < 0.55:
+        if rng.uniform() < 0.45:
             self._repaint(rng)
         if rng.uniform() < 0.6:
             self._relight(rng)
@@ -147,17 +147,25 @@ class TableScene:
             Fact("present", "goal", self._goal_colour, 1.0),
         ]
 
-    def view(self, rng: np.random.Generator) -> mujoco.MjvCamera:
-        """Draw a camera: near one of the demo's, or anywhere around the table."""
+    def landmarks(self) -> Float[np.ndarray, "3 3"]:
+        """Return where the gripper's tip, the thing it goes for and the goal are [m]; NaN where there is no goal."""
+        handle_of = self._task.handle_of
+        thing = self.data.joint("objjoint").qpos[:3] if handle_of is None else handle_of(self.data)
+        goal = self._goal if self._task.goal_colour else np.full(3, np.nan)
+        return np.stack([self._arm.tip(), thing, goal])
+
+    def view(self, rng: np.random.Generator, *, nearness: float) -> mujoco.MjvCamera:
+        """Draw a camera: with probability `nearness` about where one of the demo's stands, else farther from it."""
         camera = mujoco.MjvCamera()
         self.model.vis.global_.fovy = 45.0
-        if rng.uniform() < 0.6:
-            name = str(rng.choice(list(POSES), p=[0.35, 0.35, 0.15, 0.15]))
-            pose = POSES[name]
-            camera.lookat[:] = np.array(pose.lookat) + rng.normal(0.0, 0.03, 3)
-            camera.distance = pose.distance * rng.uniform(0.87, 1.15)
-            camera.azimuth = pose.azimuth + rng.normal(0.0, 7.0)
-            camera.elevation = pose.elevation + rng.normal(0.0, 4.0)
+        case = rng.uniform()
+        if case < (1 + nearness) / 2:
+            shaken = 1.0 if case < nearness else 2.8
+            pose = POSES[str(rng.choice(list(POSES), p=[0.45, 0.45, 0.05, 0.05]))]
+            camera.lookat[:] = np.array(pose.lookat) + rng.normal(0.0, 0.012 * shaken, 3)
+            camera.distance = pose.distance * (1 + shaken * rng.uniform(-0.05, 0.05))
+            camera.azimuth = pose.azimuth + rng.normal(0.0, 2.5 * shaken)
+            camera.elevation = pose.elevation + rng.normal(0.0, 1.6 * shaken)
         else:
             self.model.vis.global_.fovy = rng.uniform(38.0, 60.0)
             camera.lookat[:] = np.array([-0.03, 0.74, 0.13]) + rng.normal(0.0, 0.06, 3)

@@ -12,7 +12,7 @@ from torch import Tensor
 from robo_reward_sim.captioned_scenes.facts import QUANTITIES, Fact
 from robo_reward_sim.captioned_scenes.phrases import phrase
 
-_ABSENT_WEIGHT = 0.3  # of a picture that lacks the thing: the goal is not reached in it, however far it shows nothing
+_ABSENT_WEIGHT = 0.15  # of a picture that lacks the thing: the goal is not reached in it, however far it shows nothing
 
 
 def variants(fact: Fact) -> list[Fact]:
@@ -129,7 +129,7 @@ def draw_quantities(facts: list[list[Fact]], rng: np.random.Generator, *, number
         _concept(each) for stated in facts for fact in stated if fact.kind in QUANTITIES for each in set(variants(fact))
     )
     concepts = list(counts)
-    weight = np.array([counts[each] for each in concepts], float)
+    weight = np.array([counts[each] for each in concepts], float) ** 2
     chosen = rng.choice(len(concepts), size=min(number, len(concepts)), replace=False, p=weight / weight.sum())
     goal, baseline, value, weights = [], [], [], []
     for index in chosen:
@@ -146,3 +146,22 @@ def draw_quantities(facts: list[list[Fact]], rng: np.random.Generator, *, number
     return Quantities(
         goal=goal, baseline=baseline, value=torch.tensor(value).T, weight=targets, absent=targets == _ABSENT_WEIGHT
     )
+
+
+_STATES = (
+    ("open", "drawer"), ("near", "drawer handle"), ("open", "door"), ("near", "door handle"), ("open", "box"),
+    ("pressed", "button"), ("near", "button"), ("at_goal", "gripper"), ("at_goal", "puck"), ("near", "puck"),
+    ("held", "puck"), ("lifted", "puck"),
+)  # fmt: skip
+
+NUM_STATES = len(_STATES)
+"""Quantities that training also reads off the features without words."""
+
+
+def states(facts: list[list[Fact]]) -> Float[Tensor, "batch state"]:
+    """Return the fraction of each quantity that is read off without words; NaN where a picture does not show it."""
+    rows = []
+    for stated in facts:
+        values = [[fact.value for fact in stated if (fact.kind, fact.noun) == each] for each in _STATES]
+        rows.append([value[0] if len(value) == 1 else float("nan") for value in values])
+    return torch.tensor(rows)
