@@ -1,22 +1,28 @@
 import io
 import json
+import shutil
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from lerobot_data import (
     FPS,
     FRONT,
+    IMAGE_TYPE,
     WRIST,
     columns,
     edit_json,
     edit_parquet,
     moving_square,
+    png,
     read_video,
     write_data_set,
     write_v2_data_set,
 )
+from PIL import Image
 
 from robo_reward.episodes.lerobot import LeRobotEpisodes
 from robo_reward.episodes.lerobot_copy import CopyableSource
@@ -124,7 +130,6 @@ def test_success_may_be_told_by_another_column(tmp_path):
     edit_json(folder / "meta/info.json", features=declared)
     for index, length in enumerate((12, 7)):
         path = folder / f"data/chunk-000/episode_{index:06d}.parquet"
-        import pyarrow.parquet as pq
 
         reached = pa.array((np.arange(length) >= 10).astype(np.int64))
         pq.write_table(pq.read_table(path).append_column("reached", reached), path)
@@ -251,7 +256,6 @@ def test_nan_is_allowed_where_a_reward_model_may_have_abstained(tmp_path):
     names = {"observation.state": "reward.progress"}
     declared["reward.progress"] = declared.pop("observation.state")
     edit_json(folder / "meta/info.json", features=declared)
-    import pyarrow.parquet as pq
 
     for path in sorted((folder / "data/chunk-000").iterdir()):
         table = pq.read_table(path)
@@ -283,9 +287,6 @@ def test_a_truncated_video_is_told(tmp_path):
 
 
 def test_a_v3_span_of_another_length_is_told(v3, tmp_path):
-    import shutil
-
-    import pyarrow.parquet as pq
 
     folder = tmp_path / "v3"
     shutil.copytree(v3, folder)
@@ -298,7 +299,6 @@ def test_a_v3_span_of_another_length_is_told(v3, tmp_path):
 
 
 def test_a_v3_list_without_a_needed_column_is_told(v3, tmp_path):
-    import shutil
 
     folder = tmp_path / "v3"
     shutil.copytree(v3, folder)
@@ -309,8 +309,6 @@ def test_a_v3_list_without_a_needed_column_is_told(v3, tmp_path):
 
 def test_a_picture_that_is_none_is_told(tmp_path):
     folder = write_v2_data_set(tmp_path / "v2", kind="image")
-    from lerobot_data import IMAGE_TYPE
-
     rows = [{"bytes": b"no picture", "path": None}] * 7
     edit_parquet(folder / DATA, **{FRONT.replace(".", "__"): pa.array(rows, IMAGE_TYPE)})
     source = LeRobotEpisodes(folder)
@@ -337,7 +335,6 @@ def test_unknown_names_are_answered_with_those_there_are(v3):
 
 
 def test_memory_is_bounded_by_the_chunk_whatever_the_length_of_the_episode(tmp_path):
-    import tracemalloc
 
     folder = write_data_set(tmp_path / "long", lengths=(400,), cameras=(FRONT,))
     source = LeRobotEpisodes(folder)
@@ -352,8 +349,17 @@ def test_memory_is_bounded_by_the_chunk_whatever_the_length_of_the_episode(tmp_p
 
 
 def test_png_round_trip_of_the_builder_is_lossless():
-    from lerobot_data import png
-    from PIL import Image
-
     frame = moving_square(1)[0]
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(frame)))).transpose(2, 0, 1), frame)
+
+
+def test_episodes_that_share_a_row_group_are_told_apart(v3, tmp_path):
+    folder = tmp_path / "v3"
+    shutil.copytree(v3, folder)
+    path = folder / "data/chunk-000/file-000.parquet"
+    pq.write_table(pq.read_table(path), path)
+    assert pq.ParquetFile(path).num_row_groups == 1
+    source = LeRobotEpisodes(folder)
+    for episode in source.episodes:
+        action = source.columns(episode, ["action"])["action"]
+        np.testing.assert_array_equal(action, columns(episode.num_frames, seed=episode.index)["action"])
