@@ -8,9 +8,7 @@ import torch
 from robo_reward.clip import Clip, Episode
 
 
-def clips_in_step(
-    episode: Episode, chunks: Mapping[str, Iterator[np.ndarray]], *, num_frames: int
-) -> Iterator[Clip]:
+def clips_in_step(episode: Episode, chunks: Mapping[str, Iterator[np.ndarray]], *, num_frames: int) -> Iterator[Clip]:
     """Clips of at most `num_frames` frames, each camera's chunks `(time, height, width, 3)` being of that length.
 
     Raises:

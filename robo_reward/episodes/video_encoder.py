@@ -33,7 +33,7 @@ class VideoEncoder:
     def __init__(self, path: Path, size: tuple[int, int], *, fps: float, crf: int, key_frame_every: int) -> None:
         rate = Fraction(fps).limit_denominator(1001)
         self._container: Any = av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"})
-        options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "forced-idr": "1", "x264-params": _X264}
+        options = {"crf": str(crf), "preset": "veryfast", "bf": "0", "x264-params": _X264}
         stream: Any = self._container.add_stream("libx264", rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.thread_count = 1
