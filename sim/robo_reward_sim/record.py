@@ -1,6 +1,7 @@
 """Records Meta-World's experts and their failures into a LeRobot v3 data set, with the truth beside the pictures."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.lerobot_writer import LeRobotWriter
+from robo_reward.errors import OutputError
 from robo_reward_sim.failures import FAILURES, OUTCOMES
 from robo_reward_sim.rollout import EpisodePlan, RecordingSettings, seed_of
 from robo_reward_sim.tasks import task_named
@@ -93,7 +95,7 @@ def record(
 
     Raises:
         ValueError: No plan, `num_workers` < 1, or a task whose expert cannot give the planned outcome.
-        OutputError: `folder` exists, or the disk is full.
+        OutputError: `folder` exists, the disk is full, or a process that plays was killed.
     """
     if not plans:
         raise ValueError("nothing to record: the plan has no episode")
@@ -102,10 +104,16 @@ def record(
         play_here(plans, settings) if num_workers == 1 else play_in_processes(plans, settings, num_workers=num_workers)
     )
     writer = LeRobotWriter(folder, _features(settings), fps=settings.fps, robot_type="sawyer")
-    with closing(played), writer, _progress() as progress:
-        for episode in progress.track(played, total=len(plans), description=f"recording {folder.name}"):
-            views = {_CAMERA_PREFIX + camera: frames for camera, frames in episode.views.items()}
-            writer.add_episode(episode.instruction, views=views, columns=episode.columns)
+    try:
+        with closing(played), writer, _progress() as progress:
+            for episode in progress.track(played, total=len(plans), description=f"recording {folder.name}"):
+                views = {_CAMERA_PREFIX + camera: frames for camera, frames in episode.views.items()}
+                writer.add_episode(episode.instruction, views=views, columns=episode.columns)
+    except BrokenProcessPool as error:
+        raise OutputError(
+            f"{folder} is not recorded: one of the {num_workers} processes that play was killed from outside, "
+            "most often for want of memory; num_workers=1 needs least"
+        ) from error
     return folder
 
 

@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import re
 from pathlib import Path
 
@@ -104,6 +105,20 @@ def test_an_interrupted_recording_leaves_nothing_that_looks_whole(tmp_path, monk
     assert [path.name for path in tmp_path.iterdir()] == ["set.partial"]
 
 
+@pytest.mark.slow
+def test_a_killed_process_is_told_and_leaves_nothing_that_looks_whole(tmp_path, monkeypatch):
+    def with_one_killed(plans, settings, *, num_workers):
+        episodes = play_in_processes(plans, settings, num_workers=num_workers)
+        yield next(episodes)
+        multiprocessing.active_children()[0].kill()
+        yield from episodes
+
+    monkeypatch.setattr("robo_reward_sim.record.play_in_processes", with_one_killed)
+    with pytest.raises(OutputError, match="one of the 2 processes that play was killed from outside"):
+        record(PLANS * 3, tmp_path / "set", settings=SETTINGS, num_workers=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["set.partial"]
+
+
 def test_a_folder_that_exists_is_refused_before_anything_is_played(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     monkeypatch.setattr("robo_reward_sim.workers.MetaWorldScene", None)
@@ -113,8 +128,6 @@ def test_a_folder_that_exists_is_refused_before_anything_is_played(tmp_path, mon
 
 @pytest.mark.slow
 def test_leaving_early_ends_the_processes():
-    import multiprocessing
-
     episodes = play_in_processes(PLANS * 2, SETTINGS, num_workers=2)
     next(episodes)
     assert multiprocessing.active_children()
