@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from robo_reward.cli import evaluate, relabel
-from robo_reward.cli.build import build
+from robo_reward.cli.build import Plain, build, plain
 from robo_reward.episodes.durable import atomic_file
 from robo_reward.errors import OutputError
 
@@ -49,17 +49,25 @@ def _claim(output: Path, config: DictConfig) -> None:
 
 
 def _relabelling(config: DictConfig, output: Path) -> DictConfig:
-    paths = {
-        "output": str(output / "relabelled"),
-        "episodes": {"path": str(output / "episodes"), "success_column": "truth.success"},
-        "demonstrations": {"path": str(output / "demonstrations")},
-    }
-    return OmegaConf.merge(config, paths)  # pyright: ignore[reportReturnType]
+    return _with(
+        config,
+        {
+            "output": str(output / "relabelled"),
+            "episodes": {"path": str(output / "episodes"), "success_column": "truth.success"},
+            "demonstrations": {"path": str(output / "demonstrations")},
+        },
+    )
 
 
 def _evaluation(config: DictConfig, output: Path) -> DictConfig:
     paths = {"output": str(output), "episodes": {"path": str(output / "relabelled")}}
-    return OmegaConf.merge(config, config.evaluation, paths)  # pyright: ignore[reportReturnType]
+    return _with(config, plain(config.evaluation) | paths)
+
+
+def _with(config: DictConfig, changes: Plain) -> DictConfig:
+    """Give a copy with changes, which may name keys that the demo's own configuration lacks."""
+    opened = OmegaConf.create(OmegaConf.to_container(config))
+    return OmegaConf.merge(opened, changes)  # pyright: ignore[reportReturnType]
 
 
 def _show(output: Path, console: Console) -> None:

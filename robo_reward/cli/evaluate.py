@@ -33,5 +33,5 @@ def run(config: DictConfig) -> None:
     )
     output.mkdir(parents=True, exist_ok=True)
     write_metrics(evaluation, output / "metrics.json")
-    report = write_report(evaluation, output / "report.html", source=source)
+    report = write_report(evaluation, output / "report.html", source=source, overlays=config.overlays)
     Console(stderr=True, soft_wrap=True).print(f"report: {report}", markup=False)

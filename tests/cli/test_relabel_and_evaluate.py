@@ -22,7 +22,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def relabel(recorded, output, *overrides) -> int:
-    prompts = ["reward_model.goal=[a green cube,{instruction}]", "reward_model.baseline=[a red cube]"]
+    prompts = ['reward_model.goal=["a green cube","{instruction}"]', "reward_model.baseline=[a red cube]"]
     return main(["relabel", "episodes=lerobot", f"episodes.path={recorded}", f"output={output}", *prompts, *overrides])
 
 
@@ -32,7 +32,7 @@ def test_relabel_then_evaluate(recorded, tmp_path):
     assert {"reward.progress", "reward.spread", "reward.potential", "reward.shaped", "next.reward"} <= set(
         table.column_names
     )
-    assert main(["evaluate", f"episodes.path={tmp_path / 'out'}", "overlays=none"]) == 0
+    assert main(["evaluate", f"episodes.path={tmp_path / 'out'}", "overlays=0"]) == 0
     metrics = json.loads((tmp_path / "out_report" / "metrics.json").read_text())
     assert set(metrics["tasks"]) == {"make-it-green", "turn-the-picture-green"}
     for figures in metrics["tasks"].values():
