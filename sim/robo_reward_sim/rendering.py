@@ -1,9 +1,12 @@
-"""Pictures without a screen, without shadows, without multisampling."""
+"""Pictures without a screen, without shadows, reflections and multisampling."""
+
+# mujoco 3.3, which Meta-World needs, comes without types
+# pyright: reportAttributeAccessIssue=false
 
 import os
 from functools import cache
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 # OpenGL without a screen; MuJoCo reads this once, when it is imported
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -45,7 +48,7 @@ def project(
 
 
 @cache
-def _screen() -> mujoco.GLContext:
+def _screen() -> Any:
     # one for the process: making one takes longer than a hundred pictures of a small scene
     screen = mujoco.GLContext(64, 64)
     screen.make_current()
@@ -75,6 +78,7 @@ class Photographer:
         self._alpha = model.geom_rgba[:, 3].copy()
         self._model, self._image_size = model, image_size
         self._scene, self._option = mujoco.MjvScene(model, _MAX_GEOMS), mujoco.MjvOption()
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._rectangle = mujoco.MjrRect(0, 0, render_size, render_size)
         self._pixels = np.zeros((render_size, render_size, 3), np.uint8)
 

@@ -1,5 +1,8 @@
 """Puts Meta-World's arm somewhere without simulating how it got there."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco 3.3, which Meta-World needs, comes without types
+
 import mujoco
 import numpy as np
 from jaxtyping import Float

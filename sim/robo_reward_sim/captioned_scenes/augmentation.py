@@ -1,7 +1,7 @@
 """What cameras, compression and cropping do to a picture, done to a batch."""
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, UInt8
 from torch import Tensor
 

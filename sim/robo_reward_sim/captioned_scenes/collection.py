@@ -1,5 +1,8 @@
 """Renders scenes into arrays on disk: pictures, and what is true in them."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco 3.3, which Meta-World needs, comes without types
+
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,9 +30,7 @@ Group = tuple[list[UInt8[np.ndarray, "size size 3"]], list[list[Fact]], list[lis
 """Pictures, what is true in each, and where the landmarks appear in each (none for our own scenes)."""
 
 
-def table_groups(
-    rng: np.random.Generator, *, groups: int, nearness: float, render_size: int = 224
-) -> Iterator[Group]:
+def table_groups(rng: np.random.Generator, *, groups: int, nearness: float, render_size: int = 224) -> Iterator[Group]:
     """Yield groups of pictures of Meta-World's table: the same scene and cameras, different states.
 
     Args:

@@ -136,5 +136,3 @@ def _ask(model: Any, image: Float[Tensor, "batch dim"], questions: list[tuple[in
     ]
     chance = float(np.mean([1 / len(sentences) for _, sentences in questions]))
     return Score(right=float(np.mean(right)), chance=chance, number=len(right))
-
-

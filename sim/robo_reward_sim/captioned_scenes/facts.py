@@ -3,7 +3,7 @@
 from dataclasses import astuple, dataclass
 from typing import Literal, get_args
 
-Kind = Literal["open", "pressed", "near", "held", "lifted", "at_goal", "present", *("left_of", "right_of", "on", "in")]
+Kind = Literal["open", "pressed", "near", "held", "lifted", "at_goal", "present", "left_of", "right_of"]
 """What a fact is about: a quantity (up to `at_goal`), a thing that is there, or a relation of two things."""
 
 QUANTITIES = ("open", "pressed", "near", "held", "lifted", "at_goal")

@@ -57,7 +57,7 @@ class Piece:
             raise ValueError("a piece of furniture needs a part that moves")
 
 
-def numbers(values: Float[np.ndarray, "n"] | tuple[float, ...]) -> str:
+def numbers(values: Float[np.ndarray, " number"] | tuple[float, ...]) -> str:
     """Write numbers as MuJoCo's XML wants them."""
     return " ".join(f"{float(value):.4f}" for value in values)
 

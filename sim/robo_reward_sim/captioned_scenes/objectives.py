@@ -1,7 +1,7 @@
 """The two losses: matching pictures with captions, and reading quantities off a goal direction."""
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 

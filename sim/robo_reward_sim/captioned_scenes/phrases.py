@@ -23,8 +23,8 @@ _PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ),
         ("open", "most"): ("the {n} is mostly open", "the {n} is almost open", "{a} mostly open {n}"),
         ("open", "full"): (
-            "the {n} is open", "{a} open {n}", "the {n} is fully open", "the {n} is wide open", "the {n} has been opened",
-            "the open {n}", "the {n} is opened", "the {g} opened the {n}",
+            "the {n} is open", "{a} open {n}", "the {n} is fully open", "the {n} is wide open", "the open {n}",
+            "the {n} has been opened", "the {n} is opened", "the {g} opened the {n}",
         ),
         ("pressed", "none"): (
             "the {n} is not pressed", "{a} released {n}", "the {n} is released", "the {n} is up",
@@ -44,8 +44,8 @@ _PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("near", "half"): ("the {g} is half way to the {n}", "the {g} approaches the {n}"),
         ("near", "most"): ("the {g} is near the {n}", "the {g} is close to the {n}", "the {g} is next to the {n}"),
         ("near", "full"): (
-            "the {g} touches the {n}", "the {g} is at the {n}", "the {g} is touching the {n}", "the {g} reached the {n}",
-            "the {g} has reached the {n}", "the {g} at the {n}",
+            "the {g} touches the {n}", "the {g} is at the {n}", "the {g} is touching the {n}",
+            "the {g} reached the {n}", "the {g} has reached the {n}", "the {g} at the {n}",
         ),
         ("held", "none"): (
             "the {g} does not hold the {n}", "the {g} is empty", "the {n} is not in the {g}", "an empty {g}",
@@ -55,7 +55,8 @@ _PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
             "the {g} has grasped the {n}", "{a} {n} in the {g}",
         ),
         ("lifted", "none"): (
-            "the {n} is on the table", "the {n} lies on the table", "the {n} is not lifted", "{a} {n} lying on the table",
+            "the {n} is on the table", "the {n} lies on the table", "the {n} is not lifted",
+            "{a} {n} lying on the table",
         ),
         ("lifted", "half"): ("the {n} is half lifted", "the {n} is a little above the table"),
         ("lifted", "full"): (
@@ -73,14 +74,15 @@ _PHRASES: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
             "the {n} touches the {c}",
         ),
         ("present", "full"): (
-            "{a} {n}", "there is {a} {n}", "a photo of {a} {n}", "a picture of {a} {n}", "the {n}", "{a} {n} in the scene",
+            "{a} {n}", "there is {a} {n}", "a photo of {a} {n}", "a picture of {a} {n}", "the {n}",
+            "{a} {n} in the scene",
         ),
-        ("left_of", "full"): ("the {n} is left of the {o}", "the {n} is to the left of the {o}", "{a} {n} left of the {o}"),
+        ("left_of", "full"): (
+            "the {n} is left of the {o}", "the {n} is to the left of the {o}", "{a} {n} left of the {o}",
+        ),
         ("right_of", "full"): (
             "the {n} is right of the {o}", "the {n} is to the right of the {o}", "{a} {n} right of the {o}",
         ),
-        ("on", "full"): ("the {n} is on the {o}", "the {n} is on top of the {o}", "{a} {n} on the {o}"),
-        ("in", "full"): ("the {n} is in the {o}", "the {n} is inside the {o}", "{a} {n} in the {o}"),
     }
 )  # fmt: skip
 

@@ -1,5 +1,8 @@
 """Meta-World's table, repainted, laid out anew and photographed from anywhere."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco 3.3, which Meta-World needs, comes without types
+
 from pathlib import Path
 from typing import final
 

@@ -1,5 +1,8 @@
 """States of Meta-World's scenes that no policy led to: joints, objects and the arm are set at random."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco 3.3, which Meta-World needs, comes without types
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -102,9 +105,8 @@ def hand_position(target: Point, rng: np.random.Generator) -> Point:
     start = _START + rng.normal(0.0, 0.06, 3)
     via = target + np.array([0.0, 0.0, rng.uniform(0.05, 0.3)])
     along = rng.uniform()
-    if case < 0.75:
-        start, end = start, target
-    else:
+    end = target
+    if case >= 0.75:
         start, end = (start, via) if rng.uniform() < 0.5 else (via, target)
     return start + along * (end - start) + rng.normal(0.0, 0.015, 3)
 

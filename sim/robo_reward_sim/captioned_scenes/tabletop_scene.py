@@ -1,5 +1,8 @@
 """Table-top scenes of our own: random furniture, loose things, a gripper, light and cameras."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco 3.3, which Meta-World needs, comes without types
+
 from typing import final
 
 import mujoco
@@ -72,7 +75,8 @@ class TabletopScene:
             rgba = shade(self._goal_colour, rng)
             rgba[3] = rng.uniform(0.5, 1.0)
             radius = rng.uniform(0.018, 0.035)
-            xml += f'<body name="goal" mocap="true"><geom type="sphere" size="{radius:.4f}" rgba="{numbers(rgba)}"/></body>'
+            ball = f'<geom type="sphere" size="{radius:.4f}" rgba="{numbers(rgba)}"/>'
+            xml += f'<body name="goal" mocap="true">{ball}</body>'
         self.model = mujoco.MjModel.from_xml_string(_world(xml + _gripper_xml(rng), rng))
         self.data = mujoco.MjData(self.model)
 
@@ -191,12 +195,14 @@ def _world(bodies: str, rng: np.random.Generator) -> str:
     ambient, diffuse = rng.uniform(0.15, 0.5), rng.uniform(0.3, 0.8)
     light = numbers(rng.normal((0, 0, -1.2), (0.6, 0.6, 0.1)))
     marks = [numbers(np.clip(rng.uniform(0.2, 0.9) + rng.normal(0, 0.08, 3), 0, 1)) for _ in range(2)]
+    paint = 'material="top"' if rng.uniform() < 0.6 else f'rgba="{table}"'
     return f"""<mujoco><compiler angle="radian"/>
-<visual><headlight ambient="{ambient:.2f} {ambient:.2f} {ambient:.2f}" diffuse="0.3 0.3 0.3"/><map znear="0.02"/></visual>
+<visual><headlight ambient="{ambient:.2f} {ambient:.2f} {ambient:.2f}" diffuse="0.3 0.3 0.3"/>
+<map znear="0.02"/></visual>
 <asset><texture type="skybox" builtin="gradient" rgb1="{sky[0]}" rgb2="{sky[1]}" width="16" height="16"/>
 <texture name="top" type="2d" builtin="{pattern}" rgb1="{marks[0]}" rgb2="{marks[1]}" width="64" height="64"/>
 <material name="top" texture="top" texrepeat="{rng.integers(1, 7)} {rng.integers(1, 7)}"/></asset>
 <worldbody><light directional="true" dir="{light}" diffuse="{diffuse:.2f} {diffuse:.2f} {diffuse:.2f}"/>
 <geom type="plane" size="3 3 .1" pos="0 0 -0.6" rgba="{floor}"/>
-<geom type="box" size="0.5 0.45 0.02" pos="0 0 -0.0205" {'material="top"' if rng.uniform() < 0.6 else f'rgba="{table}"'}/>
+<geom type="box" size="0.5 0.45 0.02" pos="0 0 -0.0205" {paint}/>
 {bodies}</worldbody></mujoco>"""

@@ -109,7 +109,7 @@ class Quantities:
 
 
 def _value(concept: Fact, stated: Iterable[Fact]) -> float | None:
-    """Return the value of a concept in a picture; None where two things of this name disagree, -1 where there is none."""
+    """Return a concept's value in a picture: None where two things of the name disagree, -1 without such a thing."""
     values = {
         fact.value
         for fact in stated
