@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import final
+from dataclasses import asdict
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Float64
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.fusion.views import fuse_views
+from robo_reward.models.similarity_readout import SimilarityReadout, fit_readout
 from robo_reward.perception.encoder import EmbeddedClip, Encoder, embed_clip
 from robo_reward.reward_model import Estimate
 
@@ -20,37 +21,14 @@ UNMEASURED = 1 / math.sqrt(12)
 """Standard deviation of a uniform distribution on [0, 1]: what is known of an error that nobody measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimilarityScale:
-    """Where a camera's similarity stands at the start and at the goal of demonstrations.
-
-        progress = (similarity − start) / (goal − start), limited to [0, 1]
-
-    Raises:
-        ValueError: A goal that is not above the start, or a residual outside (0, 1].
-    """
-
-    start: float
-    """Similarity at progress 0."""
-    goal: float
-    """Similarity at progress 1."""
-    residual: float
-    """Root mean square error of progress against time in the demonstrations, in (0, 1]."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.start) and math.isfinite(self.goal) and self.goal > self.start):
-            raise ValueError(f"goal must be above start, got start {self.start} and goal {self.goal}")
-        if not 0 < self.residual <= 1:
-            raise ValueError(f"residual must be in (0, 1], got {self.residual}")
-
-
 @final
 class PromptSimilarity:
     """Progress as nearness to goal prompts, away from baseline prompts, seen by every camera.
 
-    Without a scale, progress is the encoder's own zero-shot probability of the goal against the baseline,
-    σ(logit_scale · (⟨s,g⟩ − ⟨s,b⟩)), and its error counts as unmeasured. With a scale (`fitted_to` demonstrations)
-    it is the goal-baseline similarity on that camera's scale. Per frame: static poses can be told, motions cannot.
+    Without a read-out, progress is the encoder's own zero-shot probability of the goal against the baseline,
+    σ(logit_scale · (⟨s,g⟩ − ⟨s,b⟩)), and its error counts as unmeasured. With one (`fitted_to` demonstrations) it is a
+    linear function of that camera's raw similarities: the goal-baseline similarity and the cosine to each prompt.
+    Per frame: static poses can be told, motions cannot.
 
     Args:
         encoder: Turns frames and prompts into unit vectors.
@@ -59,10 +37,10 @@ class PromptSimilarity:
         alpha: Strength of goal-baseline projection, in [0, 1].
         renormalize: Whether the mean of several prompts gets unit length; False repeats the published code, whose
             similarity is no cosine.
-        scale: Camera name to its scale; empty = none was fitted. A mapping of plain numbers is taken too.
+        readout: Camera name to its read-out; empty = none was fitted. A mapping of plain values is taken too.
 
     Raises:
-        ValueError: No prompt or an empty one, goal equal to baseline, alpha outside [0, 1], a bad scale.
+        ValueError: No prompt or an empty one, goal equal to baseline, alpha outside [0, 1], a bad read-out.
 
     Source:
         Rocamonde et al. 2024 (2310.12921).
@@ -78,7 +56,7 @@ class PromptSimilarity:
         baseline: Sequence[str],
         alpha: float,
         renormalize: bool = True,
-        scale: Mapping[str, SimilarityScale | Mapping[str, float]] | None = None,
+        readout: Mapping[str, SimilarityReadout | Mapping[str, Any]] | None = None,
     ) -> None:
         self._encoder = encoder
         self._goal_text, self._baseline_text = _checked("goal", goal), _checked("baseline", baseline)
@@ -86,7 +64,8 @@ class PromptSimilarity:
         self._goal = self._mean_embedding(self._goal_text)
         self._baseline = self._mean_embedding(self._baseline_text)
         self._similarity(self._goal)  # refuses alpha and equal sides at the door
-        self._scale = {camera: _as_scale(numbers) for camera, numbers in (scale or {}).items()}
+        self._prompts = encoder.encode_text([*self._goal_text, *self._baseline_text]).to(torch.float64)
+        self._readout = {camera: self._as_readout(camera, values) for camera, values in (readout or {}).items()}
 
     @property
     def encoder(self) -> Encoder:
@@ -101,12 +80,12 @@ class PromptSimilarity:
             "baseline": list(self._baseline_text),
             "alpha": self._alpha,
             "renormalize": self._renormalize,
-            "scale": {camera: asdict(scale) for camera, scale in self._scale.items()},
+            "readout": {camera: asdict(readout) for camera, readout in self._readout.items()},
         }
 
     @property
     def version(self) -> str:
-        """Identifies encoder, prompts and scale."""
+        """Identifies encoder, prompts and read-out."""
         text = json.dumps([type(self).__name__, self._encoder.version, self.settings], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -118,50 +97,67 @@ class PromptSimilarity:
         """Estimate the progress of every frame from its embeddings.
 
         Raises:
-            ValueError: A camera that the scale does not know.
+            ValueError: A camera that has no read-out although others have.
         """
         embedding = clip.embedding.to(torch.float64)
-        if not self._scale:
+        if not self._readout:
             contrast = ((self._goal - self._baseline) * embedding.contiguous()).sum(dim=-1)
             progress = torch.sigmoid(self._encoder.logit_scale * contrast)
             return fuse_views(progress, torch.full_like(progress, UNMEASURED**2))
-        unknown = [camera for camera in clip.cameras if camera not in self._scale]
+        unknown = [camera for camera in clip.cameras if camera not in self._readout]
         if unknown:
-            raise ValueError(f"no scale was fitted for camera {unknown}; fitted: {sorted(self._scale)}")
-        scales = [self._scale[camera] for camera in clip.cameras]
-        start, goal, residual = torch.tensor(
-            [[s.start, s.goal, s.residual] for s in scales], dtype=torch.float64
-        ).unbind(dim=1)
-        progress = ((self._similarity(embedding) - start) / (goal - start)).clamp(0, 1)
-        return fuse_views(progress, (residual**2).expand_as(progress))
+            raise ValueError(f"no read-out was fitted for camera {unknown}; fitted: {sorted(self._readout)}")
+        readouts = [self._readout[camera] for camera in clip.cameras]
+        views = [each(self._similarities(embedding[:, :, view])) for view, each in enumerate(readouts)]
+        progress = torch.stack(views, dim=-1)
+        variance = torch.tensor([each.residual**2 for each in readouts], dtype=torch.float64)
+        return fuse_views(progress, variance.expand_as(progress))
 
     def fitted_to(self, demonstrations: Sequence[EmbeddedClip]) -> "PromptSimilarity":
-        """Give the same model with each camera's scale fitted to successful demonstrations of the task.
-
-        Start and goal levels are medians over the first and last tenth of all demonstrations; the residual is the
-        error against the fraction of time passed. A camera on which the goal does not look more like the goal than
-        the start does is an error: its prompts do not describe what it sees.
+        """Give the same model with each camera's read-out fitted to successful demonstrations of the task.
 
         Raises:
-            ValueError: No demonstration, one shorter than two frames or of other cameras, or an uninformative camera.
+            ValueError: No demonstration, one shorter than two frames or of other cameras, or cameras that all tell no
+                more of progress than a guess: the prompts do not describe what they see.
         """
         if not demonstrations:
             raise ValueError("demonstrations are empty; give at least one successful episode of the task")
         cameras = demonstrations[0].cameras
         if any(demo.cameras != cameras for demo in demonstrations):
             raise ValueError(f"demonstrations disagree on cameras: {sorted({demo.cameras for demo in demonstrations})}")
-        similarity = [self._similarity(demo.embedding[0].to(torch.float64)) for demo in demonstrations]
-        scale = {
-            camera: _fit_scale(camera, [each[:, view] for each in similarity]) for view, camera in enumerate(cameras)
+        readout = {
+            camera: fit_readout(camera, [self._similarities(demo.embedding[0, :, view]) for demo in demonstrations])
+            for view, camera in enumerate(cameras)
         }
+        if all(each.residual >= UNMEASURED for each in readout.values()):
+            raise ValueError(
+                f"no camera of {list(cameras)} tells more of the demonstrations' progress than a guess; "
+                "describe in the prompts what the cameras see change"
+            )
         return PromptSimilarity(
             self._encoder,
             goal=self._goal_text,
             baseline=self._baseline_text,
             alpha=self._alpha,
             renormalize=self._renormalize,
-            scale=scale,
+            readout=readout,
         )
+
+    def _similarities(self, embedding: Float[Tensor, "*batch dim"]) -> Float64[Tensor, "*batch prompt"]:
+        """Give the goal-baseline similarity and the cosine to each prompt."""
+        embedding = embedding.to(torch.float64).contiguous()
+        # one prompt after the other, by products and sums: the same bits for one frame and for many
+        cosines = [(embedding * prompt).sum(dim=-1) for prompt in self._prompts]
+        return torch.stack([self._similarity(embedding), *cosines], dim=-1)
+
+    def _as_readout(self, camera: str, values: SimilarityReadout | Mapping[str, Any]) -> SimilarityReadout:
+        readout = values if isinstance(values, SimilarityReadout) else SimilarityReadout(**values)
+        wanted = 1 + len(self._prompts)
+        if len(readout.weight) != wanted:
+            raise ValueError(
+                f"read-out of camera '{camera}' has {len(readout.weight)} weights, the prompts ask {wanted}"
+            )
+        return readout
 
     def _similarity(self, embedding: Float[Tensor, "*batch dim"]) -> Float64[Tensor, "*batch"]:
         return goal_baseline_similarity(embedding, self._goal, self._baseline, alpha=self._alpha)
@@ -219,30 +215,6 @@ def goal_baseline_similarity(
     distance2 = (difference * difference).sum(dim=-1)
     along = (difference * direction).sum(dim=-1)
     return 1 - 0.5 * (keep * distance2 + (1 - keep) * along * along / length2)
-
-
-def _fit_scale(camera: str, similarity: Sequence[Float64[Tensor, " _time"]]) -> SimilarityScale:
-    seen = [each[~each.isnan()] for each in similarity]
-    if any(len(each) < 2 for each in seen):
-        raise ValueError(f"camera '{camera}': a demonstration needs at least two frames")
-    tenth = [max(1, len(each) // 10) for each in seen]
-    start = float(torch.cat([each[:n] for each, n in zip(seen, tenth, strict=True)]).median())
-    goal = float(torch.cat([each[-n:] for each, n in zip(seen, tenth, strict=True)]).median())
-    if goal <= start:
-        raise ValueError(
-            f"camera '{camera}': demonstrations end less similar to the goal ({goal:.4f}) than they begin "
-            f"({start:.4f}); describe what this camera sees, or leave it out"
-        )
-    error = [
-        ((each - start) / (goal - start)).clamp(0, 1) - torch.linspace(0, 1, len(each), dtype=torch.float64)
-        for each in seen
-    ]
-    residual = float(torch.cat(error).square().mean().sqrt())
-    return SimilarityScale(start=start, goal=goal, residual=min(max(residual, 0.01), 1.0))
-
-
-def _as_scale(numbers: SimilarityScale | Mapping[str, float]) -> SimilarityScale:
-    return numbers if isinstance(numbers, SimilarityScale) else SimilarityScale(**numbers)
 
 
 def _checked(side: str, text: Sequence[str]) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ import pytest
 from fake_encoder import FakeEncoder
 from reward_model import CONTRACT, random_clip
 
-from robo_reward.models.prompt_similarity import PromptSimilarity, SimilarityScale
+from robo_reward.models.prompt_similarity import PromptSimilarity
+from robo_reward.models.similarity_readout import SimilarityReadout
 
-ONE_SCALE = SimilarityScale(start=-0.5, goal=0.9, residual=0.1)
+READOUT = SimilarityReadout(weight=(0.3, 0.21, -0.17), offset=0.4, residual=0.1)
 MODELS = {
     "prompt_similarity": lambda: PromptSimilarity(
         FakeEncoder(), goal=["a green square"], baseline=["a red square"], alpha=0.5
@@ -16,7 +17,7 @@ MODELS = {
         goal=["a green square"],
         baseline=["a red square"],
         alpha=0.5,
-        scale={"front": ONE_SCALE, "wrist": ONE_SCALE},
+        readout={"front": READOUT, "wrist": READOUT},
     ),
 }
 

@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from robo_reward.models.prompt_similarity import UNMEASURED, PromptSimilarity, SimilarityScale, goal_baseline_similarity
+from robo_reward.models.prompt_similarity import UNMEASURED, PromptSimilarity, goal_baseline_similarity
+from robo_reward.models.similarity_readout import SimilarityReadout, fit_readout
 from robo_reward.perception.encoder import EmbeddedClip
 
 ALPHAS = [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -100,7 +101,11 @@ def ramp(cameras=("front",), *, time: int = 21, seed: int = 0) -> EmbeddedClip:
     return EmbeddedClip(embedding=embedding, cameras=tuple(cameras), stamp=stamp)
 
 
-def test_without_a_scale_progress_is_the_zero_shot_probability_and_its_error_unmeasured():
+def readout(*weight: float, offset: float = 0.0, residual: float = 0.05) -> SimilarityReadout:
+    return SimilarityReadout(weight=weight, offset=offset, residual=residual)
+
+
+def test_without_a_readout_progress_is_the_zero_shot_probability_and_its_error_unmeasured():
     clip = ramp()
     estimate = model().estimate_embedded(clip)
     encoder = FakeEncoder()
@@ -111,12 +116,38 @@ def test_without_a_scale_progress_is_the_zero_shot_probability_and_its_error_unm
     torch.testing.assert_close(estimate.spread, torch.full_like(estimate.spread, UNMEASURED))
 
 
-def test_a_fitted_scale_runs_from_the_start_level_to_the_goal_level():
-    fitted = model().fitted_to([ramp(), ramp(time=35)])
-    progress = fitted.estimate_embedded(ramp()).progress[0]
-    assert float(progress[0]) < 0.1
-    assert float(progress[-1]) > 0.9
-    assert bool((progress.diff() >= 0).all())
+@pytest.mark.parametrize("demonstrations", [1, 2, 3])
+def test_a_fitted_readout_runs_along_the_demonstrations(demonstrations):
+    fitted = model().fitted_to([ramp(time=21 + 7 * number) for number in range(demonstrations)])
+    progress = fitted.estimate_embedded(ramp(time=50)).progress[0]
+    torch.testing.assert_close(progress, torch.linspace(0, 1, 50), atol=0.15, rtol=0)
+    assert float(fitted.estimate_embedded(ramp()).spread.max()) < 0.2
+
+
+def test_the_readout_is_ridge_regression_and_its_residual_is_from_demonstrations_left_out():
+    """Against scikit-free normal equations on standardised columns, and the residual by hand for two demonstrations."""
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(30, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    first[:, 0] += 4 * torch.linspace(0, 1, 30)
+    second[:, 0] += 4 * torch.linspace(0, 1, 30)
+    fitted = fit_readout("front", [first, second])
+    time = torch.linspace(0, 1, 30, dtype=torch.float64)
+
+    def plain(rows, target, ridge):
+        centred = (rows - rows.mean(0)) / rows.std(0, correction=0)
+        stacked = torch.cat([centred, math.sqrt(ridge * len(rows)) * torch.eye(3, dtype=torch.float64)])
+        wanted = torch.cat([target - target.mean(), torch.zeros(3, dtype=torch.float64)])
+        weight = torch.linalg.lstsq(stacked, wanted[:, None]).solution[:, 0] / rows.std(0, correction=0)
+        return lambda new: ((new - rows.mean(0)) @ weight + target.mean()).clamp(0, 1)
+
+    both, twice = torch.cat([first, second]), torch.cat([time, time])
+    candidates = {}
+    for ridge in (1e-4, 1e-3, 1e-2, 1e-1, 1.0):
+        errors = [plain(first, time, ridge)(second) - time, plain(second, time, ridge)(first) - time]
+        candidates[float(torch.cat(errors).square().mean().sqrt())] = ridge
+    assert fitted.residual == pytest.approx(min(candidates))
+    expected = plain(both, twice, candidates[min(candidates)])
+    torch.testing.assert_close(fitted(first), expected(first), atol=1e-9, rtol=0)
 
 
 def test_settings_rebuild_the_model_exactly():
@@ -127,7 +158,7 @@ def test_settings_rebuild_the_model_exactly():
     assert torch.equal(again.estimate_embedded(clip).progress, fitted.estimate_embedded(clip).progress)
 
 
-def test_the_version_follows_encoder_prompts_and_scale():
+def test_the_version_follows_encoder_prompts_and_readout():
     versions = {
         model().version,
         model(alpha=0.25).version,
@@ -141,23 +172,28 @@ def test_the_version_follows_encoder_prompts_and_scale():
 
 
 def test_cameras_that_disagree_spread():
-    one = SimilarityScale(start=0.0, goal=1.0, residual=0.05)
-    apart = SimilarityScale(start=-1.0, goal=1.0, residual=0.05)
-    both = model(scale={"front": one, "wrist": one}).estimate_embedded(ramp(("front", "wrist")))
-    torn = model(scale={"front": one, "wrist": apart}).estimate_embedded(ramp(("front", "wrist")))
-    assert float(both.spread.max()) == pytest.approx(0.05)
-    assert float(torn.spread[0, 0]) > 0.06
+    agree = {"front": readout(0.0, 0.0, 0.0, offset=0.5), "wrist": readout(0.0, 0.0, 0.0, offset=0.5)}
+    torn = agree | {"wrist": readout(0.0, 0.0, 0.0, offset=0.9)}
+    clip = ramp(("front", "wrist"))
+    assert float(model(readout=agree).estimate_embedded(clip).spread.max()) == pytest.approx(0.05)
+    assert float(model(readout=torn).estimate_embedded(clip).spread[0, 0]) == pytest.approx(math.hypot(0.05, 0.2))
+
+
+def test_a_camera_that_tells_less_counts_less():
+    unsure = {"front": readout(0.0, 0.0, 0.0, offset=0.2), "wrist": readout(0.0, 0.0, 0.0, offset=0.8, residual=0.2)}
+    progress = model(readout=unsure).estimate_embedded(ramp(("front", "wrist"))).progress
+    assert float(progress[0, 0]) == pytest.approx((0.2 * 16 + 0.8) / 17)
 
 
 def test_the_mean_of_several_prompts_has_unit_length_unless_the_published_code_is_asked_for():
     clip = ramp()
     several = {"goal": ["a green square", "a white square"], "alpha": 0.0}
-    scale = {"front": SimilarityScale(start=-1.0, goal=1.0, residual=0.1)}
-    unit_mean = model(**several, scale=scale).estimate_embedded(clip).progress
-    plain_mean = model(**several, scale=scale, renormalize=False).estimate_embedded(clip).progress
+    cosine_only = {"front": readout(1.0, 0.0, 0.0, 0.0)}
+    unit_mean = model(**several, readout=cosine_only).estimate_embedded(clip).progress
+    plain_mean = model(**several, readout=cosine_only, renormalize=False).estimate_embedded(clip).progress
     text = FakeEncoder().encode_text(several["goal"]).double().mean(dim=0)
     cosine = clip.embedding[0, :, 0].double() @ (text / text.norm())
-    torch.testing.assert_close(unit_mean[0], ((cosine + 1) / 2).float(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(unit_mean[0], cosine.clamp(0, 1).float(), atol=1e-6, rtol=0)
     assert float((unit_mean - plain_mean).abs().max()) > 1e-4
 
 
@@ -168,8 +204,18 @@ def test_the_mean_of_several_prompts_has_unit_length_unless_the_published_code_i
         ({"baseline": ["a red square", " "]}, "baseline contains an empty prompt"),
         ({"baseline": ["a green square"]}, "goal equals baseline"),
         ({"alpha": -0.1}, r"alpha must be in \[0, 1\], got -0.1"),
-        ({"scale": {"front": {"start": 1.0, "goal": 0.0, "residual": 0.1}}}, "goal must be above start, got start 1.0"),
-        ({"scale": {"front": {"start": 0.0, "goal": 1.0, "residual": 0.0}}}, r"residual must be in \(0, 1\], got 0.0"),
+        (
+            {"readout": {"front": {"weight": [1.0], "offset": 0.0, "residual": 0.1}}},
+            "read-out of camera 'front' has 1 weights, the prompts ask 3",
+        ),
+        (
+            {"readout": {"front": {"weight": [], "offset": 0.0, "residual": 0.1}}},
+            "weight and offset must be finite numbers",
+        ),
+        (
+            {"readout": {"front": {"weight": [1.0, 0.0, 0.0], "offset": 0.0, "residual": 0.0}}},
+            "residual must be > 0 and finite, got 0.0",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(changes, message):
@@ -183,15 +229,17 @@ def test_a_prompt_that_is_one_string_is_refused():
 
 
 def test_an_unknown_camera_is_refused():
-    with pytest.raises(ValueError, match=r"no scale was fitted for camera \['wrist'\]; fitted: \['front'\]"):
+    with pytest.raises(ValueError, match=r"no read-out was fitted for camera \['wrist'\]; fitted: \['front'\]"):
         model().fitted_to([ramp()]).estimate_embedded(ramp(("front", "wrist")))
 
 
 def test_demonstrations_that_cannot_be_fitted_are_refused():
-    backwards = ramp()
-    backwards = EmbeddedClip(embedding=backwards.embedding.flip(1), cameras=("front",), stamp=backwards.stamp)
-    with pytest.raises(ValueError, match="camera 'front': demonstrations end less similar to the goal"):
-        model().fitted_to([backwards])
+    still = ramp()
+    still = EmbeddedClip(
+        embedding=still.embedding[:, :1].expand_as(still.embedding), cameras=("front",), stamp=still.stamp
+    )
+    with pytest.raises(ValueError, match=r"no camera of \['front'\] tells more of the demonstrations' progress than a"):
+        model().fitted_to([still, still])
     with pytest.raises(ValueError, match="demonstrations are empty"):
         model().fitted_to([])
     with pytest.raises(ValueError, match="demonstrations disagree on cameras"):
