@@ -363,3 +363,13 @@ def test_episodes_that_share_a_row_group_are_told_apart(v3, tmp_path):
     for episode in source.episodes:
         action = source.columns(episode, ["action"])["action"]
         np.testing.assert_array_equal(action, columns(episode.num_frames, seed=episode.index)["action"])
+
+
+def test_a_declared_camera_that_was_never_filmed_is_told_with_those_that_were(tmp_path):
+    folder = write_v2_data_set(tmp_path / "v2")
+    declared = json.loads((folder / "meta/info.json").read_text())["features"]
+    edit_json(folder / "meta/info.json", features={WRIST: declared[FRONT], **declared})
+    message = rf"camera {WRIST} is declared in meta/info.json, but none of its videos is there; .*cameras=\[{FRONT}\]"
+    with pytest.raises(DataSetError, match=message):
+        LeRobotEpisodes(folder)
+    assert WRIST not in LeRobotEpisodes(folder, cameras=[FRONT]).features
