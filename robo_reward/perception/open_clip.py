@@ -22,8 +22,9 @@ class OpenClipEncoder:
 
     A picture gets the same bits whatever it is batched with, in any number: batches have the full size or a smaller
     one that gave equal bits when tried with random pictures at construction, and are filled up with black. So a few
-    frames cost little more than themselves where the runtime allows it, else a whole batch. Other processors, thread
-    counts or releases of the libraries may give other last bits; `version` names the releases.
+    frames cost little more than themselves where the runtime allows it, else a whole batch. Another
+    processor may give other last bits, another release too, and in torch float32 another number of threads; `version`
+    covers the last two.
 
     Args:
         model: "NAME/TAG" with an open_clip architecture and its pretrained tag, "hf-hub:ORG/NAME",
@@ -33,7 +34,8 @@ class OpenClipEncoder:
         device: "cpu", "cuda", "cuda:1" …, or "auto": CUDA where there is a CUDA device.
         runtime: What runs the image tower: torch, torch_compile (CUDA), onnx or openvino (CPU).
         precision: float32, bfloat16 or int8, as far as the runtime has it.
-        batch_size: Largest number of pictures in one forward pass; None: 16 on the CPU, 64 on CUDA, 1 for int8.
+        batch_size: Largest number of pictures in one forward pass; None: 8 on the CPU (16 where all
+            sizes give equal bits: bfloat16, onnx, openvino), 64 on CUDA, 1 for int8.
 
     Raises:
         EncoderError: Weights, tokeniser, device, runtime or precision that cannot be had, or an unknown name.

@@ -85,13 +85,25 @@ def test_a_runtime_is_an_image_tower(checkpoints):
     source = TowerSource(visual=checkpoint.visual, image_size=64, weights=checkpoint.weights)
     tower = image_tower(source, CPU, runtime="torch", precision="float32", batch_size=None)
     assert isinstance(tower, ImageTower)
-    assert (tower.batch_size, tower.smaller_batch_sizes) == (16, (1, 2, 4, 8))
+    assert (tower.batch_size, tower.smaller_batch_sizes) == (8, (1, 2, 4))
 
 
 def test_the_default_batch_size_suits_the_runtime(checkpoints):
-    assert build(checkpoints["vit"], "torch", "float32").batch_sizes[-1] == 16
+    assert build(checkpoints["vit"], "torch", "float32").batch_sizes[-1] == 8
     needs("onnx", "int8")
     assert build(checkpoints["vit"], "onnx", "int8").batch_sizes == (1,)
+
+
+def test_the_number_of_threads_is_part_of_the_version_where_it_changes_bits(checkpoints):
+    before = torch.get_num_threads()
+    try:
+        versions = {}
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            versions[threads] = build(checkpoints["resnet"], "torch", "float32").version
+    finally:
+        torch.set_num_threads(before)
+    assert versions[1] != versions[2]
 
 
 @pytest.mark.parametrize("choice", [("torch", "float16"), ("tensorrt", "float32"), ("onnx", "bfloat16")])
