@@ -7,7 +7,7 @@ import torch
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.embedding_store import EmbeddingStore
-from robo_reward.perception.encoder import EmbeddingRewardModel
+from robo_reward.perception.encoder import EmbeddingRewardModel, Encoder
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
 from robo_reward.reward_model import Estimate, RewardModel
 
@@ -40,15 +40,11 @@ def score_episodes(
     missing = sorted({episode.instruction for episode in episodes} - set(models))
     if missing:
         raise ValueError(f"no reward model for instruction {missing}; there are models for {sorted(models)}")
-    encoders = {model.encoder.version: model.encoder for model in models.values() if _embeds(model)}
-    if len(encoders) > 1:
-        raise ValueError(f"models of one run must share an encoder, got {sorted(encoders)}")
-    if encoders and all(_embeds(model) for model in models.values()):
-        embedder = EpisodeEmbedder(*encoders.values(), source, store=store, batch_size=batch_size)
+    embedding = {text: model for text, model in models.items() if isinstance(model, EmbeddingRewardModel)}
+    if len(embedding) == len(models):
+        embedder = EpisodeEmbedder(_shared_encoder(embedding), source, store=store, batch_size=batch_size)
         for episode, clip in embedder.embed_all(episodes, on_frames=on_frames):
-            model = models[episode.instruction]
-            assert isinstance(model, EmbeddingRewardModel)  # noqa: S101  (checked above, told to the type checker)
-            yield episode, model.estimate_embedded(clip)
+            yield episode, embedding[episode.instruction].estimate_embedded(clip)
     else:
         for episode in episodes:
             yield episode, estimate_in_windows(models[episode.instruction], source, episode, on_frames=on_frames)
@@ -77,5 +73,8 @@ def estimate_in_windows(
     )
 
 
-def _embeds(model: RewardModel) -> bool:
-    return isinstance(model, EmbeddingRewardModel)
+def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> Encoder:
+    encoders = {model.encoder.version: model.encoder for model in models.values()}
+    if len(encoders) != 1:
+        raise ValueError(f"models of one run must share an encoder, got {sorted(encoders)}")
+    return next(iter(encoders.values()))
