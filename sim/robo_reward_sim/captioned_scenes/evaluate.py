@@ -1,7 +1,13 @@
-"""How well an encoder knows held-out scenes: retrieval, and zero-shot accuracy by concept."""
+"""How well an encoder knows held-out scenes: retrieval, and zero-shot accuracy by concept.
 
+python -m robo_reward_sim.captioned_scenes.evaluate --encoder DIR --data DIR --output FILE.json
+"""
+
+import argparse
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +16,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from robo_reward_sim.captioned_scenes.augmentation import shrink
-from robo_reward_sim.captioned_scenes.checkpoint import encode_image, encode_text, tokenize
+from robo_reward_sim.captioned_scenes.checkpoint import encode_image, encode_text, read_checkpoint, tokenize
+from robo_reward_sim.captioned_scenes.collection import render_shard
 from robo_reward_sim.captioned_scenes.colours import COLOURS
 from robo_reward_sim.captioned_scenes.facts import Fact
+from robo_reward_sim.captioned_scenes.pictures import read_shard
 from robo_reward_sim.captioned_scenes.targets import write_captions
+
+HELD_OUT_SHARD = 9100
+"""Number of the shards that are asked about; training uses those below 9000."""
+
+_POOL = 64
 
 _NOUNS = ("cube", "ball", "cylinder", "mug", "puck", "bottle", "drawer", "door", "box", "button")
 
@@ -136,3 +149,44 @@ def _ask(model: Any, image: Float[Tensor, "batch dim"], questions: list[tuple[in
     ]
     chance = float(np.mean([1 / len(sentences) for _, sentences in questions]))
     return Score(right=float(np.mean(right)), chance=chance, number=len(right))
+
+
+def evaluate(encoder: Path, data: Path, source: str) -> dict[str, dict[str, float]]:
+    """Ask an encoder about a held-out shard, which is rendered if it is not there.
+
+    Args:
+        encoder: Folder that open_clip would load.
+        data: Folder of the shards.
+        source: `table`, `wide` or `tabletop`.
+
+    Returns:
+        Scores by question. Retrieval takes one picture of each scene, in pools of 64.
+    """
+    model = read_checkpoint(encoder)
+    shard = read_shard(render_shard(source, HELD_OUT_SHARD, data))
+    image = embed_pictures(model, torch.from_numpy(np.array(shard.pictures)).permute(0, 3, 1, 2))
+    rng = np.random.default_rng(0)
+    chosen = [int(rng.choice(group)) for group in shard.groups]
+    of_chosen = [shard.facts[index] for index in chosen]
+    scores = {
+        f"retrieval of one of {_POOL}, among the best {top}": retrieval(
+            model, image[chosen], of_chosen, pool=_POOL, top=top, rng=rng
+        )
+        for top in (1, 5)
+    } | zero_shot(model, image, shard.facts)
+    return {name: asdict(score) for name, score in scores.items()}
+
+
+def main() -> None:
+    """Write the scores of an encoder as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--encoder", type=Path, required=True, help="folder of the encoder")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the rendered pictures")
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    arguments = parser.parse_args()
+    scores = {source: evaluate(arguments.encoder, arguments.data, source) for source in ("tabletop", "table")}
+    arguments.output.write_text(json.dumps(scores, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,7 @@ def draw_lesson(album: Album, recipe: Recipe, rng: np.random.Generator) -> Lesso
         pixels=pixels,
         places=places,
         fractions=states(facts),
-        captions=write_captions(facts, rng, per_picture=1),
+        captions=write_captions(facts, rng, per_picture=recipe.captions),
         quantities=draw_quantities(facts, rng, number=recipe.quantities),
         scene=recipe.pictures,
     )
@@ -85,8 +85,9 @@ def losses(state: TrainingState, lesson: Lesson, recipe: Recipe) -> dict[str, Te
     )
     progress = progress_along(image, goal, baseline)
     alone = quantity_loss(progress, quantities.value, quantities.weight, scene=lesson.scene)
+    matching = matching_loss(image, captions, lesson.captions.true, state.model.logit_scale.exp())
     return {
-        "matching": matching_loss(image, captions, lesson.captions.true, state.model.logit_scale.exp()),
+        "matching": recipe.matching_weight * matching,
         "quantity": recipe.quantity_weight * alone,
         "combined": recipe.combined_weight * _combined(image, goal, baseline, lesson),
         "landmark": recipe.landmark_weight * landmark_loss(state.heads["landmark"](third), lesson.places),

@@ -22,12 +22,9 @@ from robo_reward_sim.captioned_scenes.checkpoint import write_checkpoint
 from robo_reward_sim.captioned_scenes.collection import render_shard
 from robo_reward_sim.captioned_scenes.lesson import draw_lesson, losses
 from robo_reward_sim.captioned_scenes.pictures import Album
-from robo_reward_sim.captioned_scenes.training_state import Recipe, TrainingState, new_state
+from robo_reward_sim.captioned_scenes.training_state import STATES, WORDS, Recipe, TrainingState, new_state
 
 _LOG = logging.getLogger(__name__)
-
-SHARES: Mapping[str, float] = MappingProxyType({"table": 0.7, "wide": 0.06, "tabletop": 0.24})
-"""Share of each source in a batch: Meta-World's table from about the demo's cameras and from others, our own scenes."""
 
 SHARDS: Mapping[str, int] = MappingProxyType({"table": 10, "wide": 20, "tabletop": 15})
 """Shards of each source that are rendered for training."""
@@ -39,7 +36,9 @@ _EVERY = 125  # steps between checkpoints
 
 
 def train(data: Path, folder: Path, recipe: Recipe) -> None:
-    """Train, keeping a checkpoint and an export of the averaged weights in `folder`; resumes where it was stopped.
+    """Train to the recipe's last step, from the checkpoint in `folder` if there is one.
+
+    A new checkpoint and the averaged weights, as open_clip loads them, are kept there on the way.
 
     Args:
         data: Folder of the shards.
@@ -56,7 +55,7 @@ def _work(worker: int, data: Path, folder: Path, recipe: Recipe) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder.resolve() / 'meeting'}"
     dist.init_process_group("gloo", init_method=meeting, rank=worker, world_size=recipe.workers)
-    album = Album(data, shares=dict(SHARES), shards=range(HELD_OUT))
+    album = Album(data, shares=dict(recipe.shares), shards=range(HELD_OUT))
     _LOG.info("%d pictures", len(album))
     state, kept = new_state(recipe), folder / "training.pt"
     if kept.exists():
@@ -106,14 +105,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder of the encoder and of its checkpoint")
     parser.add_argument("--data", type=Path, required=True, help="folder of the rendered pictures")
-    parser.add_argument("--steps", type=int, default=Recipe().steps)
-    parser.add_argument("--workers", type=int, default=Recipe().workers)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for source, shards in SHARDS.items():
         for number in range(shards):
             _LOG.info("rendered %s", render_shard(source, number, arguments.data))
-    train(arguments.data, arguments.output, Recipe(steps=arguments.steps, workers=arguments.workers))
+    for recipe in (STATES, WORDS):
+        train(arguments.data, arguments.output, recipe)
 
 
 if __name__ == "__main__":
