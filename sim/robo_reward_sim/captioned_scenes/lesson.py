@@ -85,9 +85,8 @@ def losses(state: TrainingState, lesson: Lesson, recipe: Recipe) -> dict[str, Te
     )
     progress = progress_along(image, goal, baseline)
     alone = quantity_loss(progress, quantities.value, quantities.weight, scene=lesson.scene)
-    matching = matching_loss(image, captions, lesson.captions.true, state.model.logit_scale.exp())
     return {
-        "matching": recipe.matching_weight * matching,
+        "matching": matching_loss(image, captions, lesson.captions.true, state.model.logit_scale.exp()),
         "quantity": recipe.quantity_weight * alone,
         "combined": recipe.combined_weight * _combined(image, goal, baseline, lesson),
         "landmark": recipe.landmark_weight * landmark_loss(state.heads["landmark"](third), lesson.places),

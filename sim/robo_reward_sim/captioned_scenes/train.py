@@ -22,7 +22,7 @@ from robo_reward_sim.captioned_scenes.checkpoint import write_checkpoint
 from robo_reward_sim.captioned_scenes.collection import render_shard
 from robo_reward_sim.captioned_scenes.lesson import draw_lesson, losses
 from robo_reward_sim.captioned_scenes.pictures import Album
-from robo_reward_sim.captioned_scenes.training_state import STATES, WORDS, Recipe, TrainingState, new_state
+from robo_reward_sim.captioned_scenes.training_state import Recipe, TrainingState, new_state
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,8 +110,7 @@ def main() -> None:
     for source, shards in SHARDS.items():
         for number in range(shards):
             _LOG.info("rendered %s", render_shard(source, number, arguments.data))
-    for recipe in (STATES, WORDS):
-        train(arguments.data, arguments.output, recipe)
+    train(arguments.data, arguments.output, Recipe())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,34 @@ from robo_reward_sim.captioned_scenes.targets import NUM_STATES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How the encoder is trained for a stretch of steps.
+    """How the encoder is trained; the defaults are those that the shipped weights were finished with.
 
     Raises:
-        ValueError: A number that is not positive, or a stretch that ends before it begins.
+        ValueError: A number that is not positive.
     """
 
     seed: int = 0
     """Of the weights, the batches and the augmentation."""
     workers: int = 2
     """Processes of one thread each that average their gradients; each has a batch of its own."""
-    begin: int
-    """Step at which the stretch begins."""
-    steps: int
-    """Step at which it ends."""
-    shares: Mapping[str, float]
-    """Share of each source in a batch."""
+    steps: int = 5500
+    """Optimiser steps."""
+    shares: Mapping[str, float] = field(default_factory=lambda: {"table": 0.7, "wide": 0.06, "tabletop": 0.24})
+    """Share of each source in a batch: Meta-World's table from about the demo's cameras and from others, our own."""
     groups: int = 12
     """Scenes in a batch."""
     pictures: int = 4
     """Pictures of each scene in a batch."""
-    learning_rate: float
+    learning_rate: float = 2e-3
     """At its highest; warmed up over 200 steps, then a cosine down to a fiftieth."""
     weight_decay: float = 0.05
     """Of matrices and kernels."""
-    captions: int
+    captions: int = 1
     """Captions of each picture."""
-    matching_weight: float
-    """Of the matching loss."""
     quantities: int = 28
     """Quantities taught in a step."""
     quantity_weight: float = 40.0
-    """Of the quantity loss."""
+    """Of the quantity loss beside the matching loss."""
     combined_weight: float = 8.0
     """Of the quantity loss of two prompts a side."""
     landmark_weight: float = 3.0
@@ -57,38 +53,15 @@ class Recipe:
     """Decay of the running average of the weights, which is what is shipped."""
 
     def __post_init__(self) -> None:
-        if min(self.workers, self.groups, self.pictures, self.captions, self.learning_rate) <= 0:
-            raise ValueError(f"workers, groups, pictures, captions and learning_rate must be > 0, got {self}")
-        if not 0 <= self.begin < self.steps:
-            raise ValueError(f"0 <= begin < steps must hold, got {self.begin} and {self.steps}")
+        counts = (self.workers, self.steps, self.groups, self.pictures, self.captions)
+        if min(*counts, self.learning_rate) <= 0:
+            raise ValueError(f"workers, steps, groups, pictures, captions, learning_rate must be > 0, got {self}")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
-        done = step - self.begin
-        warm = min(1.0, (done + 1) / 200)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done / (self.steps - self.begin))))
+        warm = min(1.0, (step + 1) / 200)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
         return self.learning_rate * warm * (0.02 + 0.98 * cosine)
-
-
-STATES = Recipe(
-    begin=0,
-    steps=5500,
-    shares={"table": 0.7, "wide": 0.06, "tabletop": 0.24},
-    learning_rate=2e-3,
-    captions=1,
-    matching_weight=1.0,
-)
-"""First what a state looks like from about the demo's cameras."""
-
-WORDS = Recipe(
-    begin=5500,
-    steps=7300,
-    shares={"table": 0.45, "wide": 0.05, "tabletop": 0.5},
-    learning_rate=8e-4,
-    captions=2,
-    matching_weight=6.0,
-)
-"""Then what things, colours and relations are called."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
