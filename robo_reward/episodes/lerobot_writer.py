@@ -114,12 +114,14 @@ class LeRobotWriter:
             num_frames = next(iter(lengths.values()))
             if not num_frames or len(set(lengths.values())) > 1:
                 raise ValueError(f"cameras must give equally many frames, at least 1; got {lengths}")
-            table = table_of(columns, self._columns, num_frames=num_frames)
+            recorded = table_of(columns, self._columns, num_frames=num_frames)
             task = self._tasks.setdefault(instruction, len(self._tasks))
-            table = table.append_column("timestamp", pa.array(np.arange(num_frames) / self._fps, pa.float32()))
-            table = table.append_column("task_index", pa.array([task] * num_frames, pa.int64()))
+            always = {
+                "timestamp": pa.array(np.arange(num_frames) / self._fps, pa.float32()),
+                "task_index": pa.array([task] * num_frames, pa.int64()),
+            }
             self._assembly.add(
-                table,
+                pa.table({name: recorded[name] for name in recorded.column_names} | always),
                 tasks=[instruction],
                 videos={name: video for name, (_, video, _) in filmed.items()},
                 pictures={name: statistics for name, (_, _, statistics) in filmed.items()},

@@ -230,3 +230,11 @@ def test_without_a_camera_or_an_episode_there_is_no_data_set(tmp_path):
         LeRobotWriter(tmp_path / "new", features(()), fps=FPS, robot_type="x")
     with pytest.raises(ValueError, match="no episode was added"):
         begin(tmp_path).finish()
+
+
+def test_a_recording_of_pictures_alone_needs_no_other_column(tmp_path):
+    features = {FRONT: Feature(dtype="video", shape=(32, 32, 3), names=None)}
+    with LeRobotWriter(tmp_path / "data", features, fps=FPS, robot_type="test") as writer:
+        writer.add_episode("look", views={FRONT: np.full((5, 3, 32, 32), 90, dtype=np.uint8)}, columns={})
+    (episode,) = LeRobotEpisodes(tmp_path / "data").episodes
+    assert episode.num_frames == 5
