@@ -45,7 +45,7 @@ format: venv
 	$(BIN)/ruff check --fix .
 
 benchmark: venv
-	$(BIN)/python benchmarks/relabel.py
+	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/relabel.py
 
 clean:
 	rm -rf outputs $(VENV)
