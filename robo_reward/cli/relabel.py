@@ -21,7 +21,9 @@ def run(config: DictConfig) -> None:
     models = build_models(config, instructions, encoder)
     if config.demonstrations.path is not None:
         demonstrations = LeRobotEpisodes(
-            Path(config.demonstrations.path), cameras=config.episodes.cameras, select=_select(config.demonstrations)
+            Path(config.demonstrations.path),
+            cameras=plain(config.episodes)["cameras"],
+            select=plain(config.demonstrations)["select"],
         )
         models = fit_models(models, demonstrations, store=store, batch_size=config.batch_size)
     relabelling = Relabelling(
@@ -43,15 +45,13 @@ def run(config: DictConfig) -> None:
         )
 
 
-def _select(demonstrations: DictConfig) -> Any:
-    return demonstrations.select if isinstance(demonstrations.select, str | None) else list(demonstrations.select)
-
-
 def _provenance(config: DictConfig, models: dict[str, Plain], source: Any) -> Plain:
     """What a reader needs to build the models again; no clock times."""
     fitted_on: list[int] = []
-    if config.demonstrations.path is not None and Path(config.demonstrations.path) == Path(config.episodes.path):
-        select = _select(config.demonstrations)
+    demonstrations = plain(config.demonstrations)
+    # one folder under two spellings is still one: its demonstrations must not count as held out
+    if demonstrations["path"] is not None and _same(demonstrations["path"], config.episodes.path):
+        select = demonstrations["select"]
         fitted_on = [
             number
             for number, episode in enumerate(source.episodes)
@@ -63,7 +63,11 @@ def _provenance(config: DictConfig, models: dict[str, Plain], source: Any) -> Pl
         "encoder": plain(config.encoder),
         "models": models,
         "shaping": plain(config.shaping),
-        "demonstrations": plain(config.demonstrations),
+        "demonstrations": demonstrations,
         "fitted_on": fitted_on,
         "success": "recorded" if any(episode.success is not None for episode in source.episodes) else "nobody said",
     }
+
+
+def _same(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()

@@ -41,6 +41,14 @@ def test_relabel_then_evaluate(recorded, tmp_path):
     assert (tmp_path / "out_report" / "report.html").stat().st_size > 10_000
 
 
+def test_demonstrations_are_known_as_fitted_under_any_spelling_of_their_folder(recorded, tmp_path):
+    spelt = recorded.parent / "." / ".." / recorded.parent.name / recorded.name
+    output = tmp_path / "out"
+    assert relabel(recorded, output, f"demonstrations.path={spelt}", "demonstrations.select=[0,1]") == 0
+    provenance = json.loads((output / "meta" / "robo_reward" / "provenance.json").read_text())
+    assert provenance["fitted_on"] == [0, 1]
+
+
 def test_another_discount_changes_the_shaping_and_not_the_progress(recorded, tmp_path):
     for discount in (0.9, 0.99):
         assert relabel(recorded, tmp_path / str(discount), f"discount={discount}", "shaping=exponential") == 0
