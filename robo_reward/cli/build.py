@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from robo_reward.episodes.lerobot import LeRobotEpisodes
 from robo_reward.perception.embedding_store import EmbeddingStore
-from robo_reward.perception.encoder import Encoder, FittableRewardModel
+from robo_reward.perception.encoder import ImageEncoder
+from robo_reward.perception.fitting import FittableRewardModel, LabelledClip
 from robo_reward.relabel.embed_episodes import EpisodeEmbedder
 from robo_reward.reward_model import RewardModel
 
@@ -33,7 +34,9 @@ def plain(config: DictConfig | None) -> Plain:
     return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # pyright: ignore[reportReturnType]
 
 
-def build_models(config: DictConfig, instructions: Sequence[str], encoder: Encoder | None) -> dict[str, RewardModel]:
+def build_models(
+    config: DictConfig, instructions: Sequence[str], encoder: ImageEncoder | None
+) -> dict[str, RewardModel]:
     """Build a reward model for each instruction: the common settings, then those under `prompts` for it.
 
     Raises:
@@ -72,7 +75,9 @@ def describe_models(models: Mapping[str, RewardModel], target: str) -> dict[str,
     }
 
 
-def _build_model(common: DictConfig, own: Mapping[str, Any], instruction: str, encoder: Encoder | None) -> RewardModel:
+def _build_model(
+    common: DictConfig, own: Mapping[str, Any], instruction: str, encoder: ImageEncoder | None
+) -> RewardModel:
     merged = OmegaConf.merge(common, dict(own))
     missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
     if missing:
@@ -105,7 +110,7 @@ def _fit_model(
         there = sorted({episode.instruction for episode in demonstrations.episodes})
         raise ValueError(f"{demonstrations.description} has no demonstration of '{instruction}'; it has {there}")
     embedder = EpisodeEmbedder(model.encoder, demonstrations, store=store, batch_size=batch_size)
-    return model.fitted_to([clip for _, clip in embedder.embed_all(chosen)])
+    return model.fitted_to([LabelledClip(clip=clip, success=True) for _, clip in embedder.embed_all(chosen)])
 
 
 def _prompts(config: DictConfig) -> dict[str, Plain]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
-from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel, Encoder, embed_clip
+from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel, ImageEncoder, embed_clip
 from robo_reward.reward_model import Estimate, RewardModel
 
 CHUNK_FRAMES = 64
@@ -160,7 +160,7 @@ def _joined(clips: list[Clip]) -> Clip:
     )
 
 
-def _embedded(source: EpisodeSource, episode: Episode, encoder: Encoder) -> EmbeddedClip:
+def _embedded(source: EpisodeSource, episode: Episode, encoder: ImageEncoder) -> EmbeddedClip:
     clips = [embed_clip(encoder, clip) for clip in source.clips(episode, num_frames=CHUNK_FRAMES)]
     return EmbeddedClip(
         embedding=torch.cat([clip.embedding for clip in clips], dim=1),

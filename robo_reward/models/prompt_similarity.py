@@ -15,6 +15,7 @@ from robo_reward.clip import Clip
 from robo_reward.fusion.views import fuse_views
 from robo_reward.models.similarity_readout import SimilarityReadout, fit_readout
 from robo_reward.perception.encoder import EmbeddedClip, Encoder, embed_clip
+from robo_reward.perception.fitting import LabelledClip, OnEpoch, silently
 from robo_reward.reward_model import Estimate
 
 UNMEASURED = 1 / math.sqrt(12)
@@ -113,13 +114,21 @@ class PromptSimilarity:
         variance = torch.tensor([each.residual**2 for each in readouts], dtype=torch.float64)
         return fuse_views(progress, variance.expand_as(progress))
 
-    def fitted_to(self, demonstrations: Sequence[EmbeddedClip]) -> "PromptSimilarity":
-        """Give the same model with each camera's read-out fitted to successful demonstrations of the task.
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """None beside the settings."""
+        return {}
+
+    def fitted_to(self, clips: Sequence[LabelledClip], *, on_epoch: OnEpoch = silently) -> "PromptSimilarity":
+        """Give the same model with each camera's read-out fitted to the successful ones of recorded episodes.
+
+        The fit has a closed form: there is no epoch to tell of.
 
         Raises:
             ValueError: No demonstration, one shorter than two frames or of other cameras, or cameras that all tell no
                 more of progress than a guess: the prompts do not describe what they see.
         """
+        demonstrations = [each.clip for each in clips if each.success]
         if not demonstrations:
             raise ValueError("demonstrations are empty; give at least one successful episode of the task")
         cameras = demonstrations[0].cameras

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from robo_reward.errors import OutputError
 from robo_reward.perception.cache_folder import cache_folder
-from robo_reward.perception.encoder import Encoder
+from robo_reward.perception.encoder import ImageEncoder
 
 _KEY = re.compile("[0-9a-f]{64}")
 _SAVES_BETWEEN_COUNTS = 64
 _ABANDONED = 3600.0  # [s] an unfinished file of this age belongs to a process that was killed
 
 
-def embedding_key(fingerprint: str, encoder: Encoder) -> str:
+def embedding_key(fingerprint: str, encoder: ImageEncoder) -> str:
     """Name embeddings by what they were made of.
 
     Args:

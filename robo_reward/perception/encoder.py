@@ -1,4 +1,4 @@
-"""What an image-text encoder is, and how reward models look through one."""
+"""What an encoder is, and how reward models look through one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from robo_reward.reward_model import Estimate, RewardModel
 
 
 @runtime_checkable
-class Encoder(Protocol):
-    """Turns frames and texts into unit vectors of one space.
+class ImageEncoder(Protocol):
+    """Turns frames into vectors: pooled ones, or flattened feature maps that keep where things are.
 
     `embed` gives a picture the same bits whatever else is in the batch, and in whatever batch size it comes:
     the online reward and the recorded one are then the same number.
@@ -35,17 +35,22 @@ class Encoder(Protocol):
         """Height and width of a prepared picture [px]."""
         ...
 
-    @property
-    def logit_scale(self) -> float:
-        """Inverse temperature that the checkpoint was trained with: P(goal) = σ(logit_scale · (s·g − s·b))."""
-        ...
-
     def prepare(self, frames: UInt8[Tensor, "batch 3 height width"]) -> UInt8[Tensor, "batch 3 size size"]:
         """Resize and crop as the checkpoint was trained, on the device, still 8-bit RGB."""
         ...
 
     def embed(self, pixels: UInt8[Tensor, "batch 3 size size"]) -> Float32[Tensor, "batch dim"]:
-        """Embed prepared pictures; unit norm, on the CPU."""
+        """Embed prepared pictures; on the CPU."""
+        ...
+
+
+@runtime_checkable
+class Encoder(ImageEncoder, Protocol):
+    """Turns frames and texts into unit vectors of one space."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Inverse temperature that the checkpoint was trained with: P(goal) = σ(logit_scale · (s·g − s·b))."""
         ...
 
     def encode_text(self, text: Sequence[str]) -> Float32[Tensor, "text dim"]:
@@ -62,7 +67,7 @@ class EmbeddedClip:
     """
 
     embedding: Float32[Tensor, "batch time view dim"]
-    """Unit-norm embedding of each camera's frame; NaN where the camera gave none."""
+    """Embedding of each camera's frame; NaN where the camera gave none."""
     cameras: tuple[str, ...]
     stamp: Float64[Tensor, "batch time"]
     """Capture time [s]."""
@@ -113,7 +118,7 @@ class EmbeddingRewardModel(RewardModel, Protocol):
     """
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> ImageEncoder:
         """What the model looks through."""
         ...
 
@@ -122,21 +127,7 @@ class EmbeddingRewardModel(RewardModel, Protocol):
         ...
 
 
-@runtime_checkable
-class FittableRewardModel(EmbeddingRewardModel, Protocol):
-    """A reward model that demonstrations of its task make better, and that plain data rebuilds."""
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """The constructor's arguments beside the encoder, as plain data that rebuilds the model exactly."""
-        ...
-
-    def fitted_to(self, demonstrations: Sequence[EmbeddedClip]) -> "FittableRewardModel":
-        """Give the model fitted to successful demonstrations of its task."""
-        ...
-
-
-def embed_clip(encoder: Encoder, clip: Clip) -> EmbeddedClip:
+def embed_clip(encoder: ImageEncoder, clip: Clip) -> EmbeddedClip:
     """Embed every frame that is present, all cameras in one forward pass."""
     batch, time = clip.stamp.shape
     embedding = torch.full((batch, time, len(clip.cameras), encoder.dim), float("nan"))

@@ -13,7 +13,7 @@ from torch import Tensor
 from robo_reward.clip import Episode
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.embedding_store import EmbeddingStore, embedding_key
-from robo_reward.perception.encoder import EmbeddedClip, Encoder
+from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder
 
 Item = TypeVar("Item")
 
@@ -63,7 +63,7 @@ class EpisodeEmbedder:
     """
 
     def __init__(
-        self, encoder: Encoder, source: EpisodeSource, *, store: EmbeddingStore | None, batch_size: int = 64
+        self, encoder: ImageEncoder, source: EpisodeSource, *, store: EmbeddingStore | None, batch_size: int = 64
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be >= 1, got {batch_size}")

@@ -7,7 +7,7 @@ import torch
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.embedding_store import EmbeddingStore
-from robo_reward.perception.encoder import EmbeddingRewardModel, Encoder
+from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
 from robo_reward.reward_model import Estimate, RewardModel
 
@@ -73,7 +73,7 @@ def estimate_in_windows(
     )
 
 
-def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> Encoder:
+def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> ImageEncoder:
     encoders = {model.encoder.version: model.encoder for model in models.values()}
     if len(encoders) != 1:
         raise ValueError(f"models of one run must share an encoder, got {sorted(encoders)}")

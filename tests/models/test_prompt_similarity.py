@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from robo_reward.models.prompt_similarity import UNMEASURED, PromptSimilarity, goal_baseline_similarity
 from robo_reward.models.similarity_readout import SimilarityReadout, fit_readout
 from robo_reward.perception.encoder import EmbeddedClip
+from robo_reward.perception.fitting import LabelledClip
 
 ALPHAS = [0.0, 0.25, 0.5, 0.75, 1.0]
 
@@ -91,6 +92,10 @@ def model(**changes) -> PromptSimilarity:
     return PromptSimilarity(FakeEncoder(), **arguments)
 
 
+def shown(*clips: EmbeddedClip) -> list[LabelledClip]:
+    return [LabelledClip(clip=clip, success=True) for clip in clips]
+
+
 def ramp(cameras=("front",), *, time: int = 21, seed: int = 0) -> EmbeddedClip:
     """From red to green by the fake encoder, every camera alike."""
     share = torch.linspace(0, 1, time)[:, None, None, None]
@@ -118,7 +123,7 @@ def test_without_a_readout_progress_is_the_zero_shot_probability_and_its_error_u
 
 @pytest.mark.parametrize("demonstrations", [1, 2, 3])
 def test_a_fitted_readout_runs_along_the_demonstrations(demonstrations):
-    fitted = model().fitted_to([ramp(time=21 + 7 * number) for number in range(demonstrations)])
+    fitted = model().fitted_to(shown(*(ramp(time=21 + 7 * number) for number in range(demonstrations))))
     progress = fitted.estimate_embedded(ramp(time=50)).progress[0]
     torch.testing.assert_close(progress, torch.linspace(0, 1, 50), atol=0.15, rtol=0)
     assert float(fitted.estimate_embedded(ramp()).spread.max()) < 0.2
@@ -151,7 +156,7 @@ def test_the_readout_is_ridge_regression_and_its_residual_is_from_demonstrations
 
 
 def test_settings_rebuild_the_model_exactly():
-    fitted = model().fitted_to([ramp(("front", "wrist"))])
+    fitted = model().fitted_to(shown(ramp(("front", "wrist"))))
     again = PromptSimilarity(FakeEncoder(), **fitted.settings)
     clip = ramp(("front", "wrist"))
     assert again.version == fitted.version
@@ -164,7 +169,7 @@ def test_the_version_follows_encoder_prompts_and_readout():
         model(alpha=0.25).version,
         model(goal=["a blue square"]).version,
         model(renormalize=False, goal=["a green square", "white"]).version,
-        model().fitted_to([ramp()]).version,
+        model().fitted_to(shown(ramp())).version,
         PromptSimilarity(FakeEncoder(seed=1), goal=["a green square"], baseline=["a red square"], alpha=0.5).version,
     }
     assert len(versions) == 6
@@ -230,7 +235,7 @@ def test_a_prompt_that_is_one_string_is_refused():
 
 def test_an_unknown_camera_is_refused():
     with pytest.raises(ValueError, match=r"no read-out was fitted for camera \['wrist'\]; fitted: \['front'\]"):
-        model().fitted_to([ramp()]).estimate_embedded(ramp(("front", "wrist")))
+        model().fitted_to(shown(ramp())).estimate_embedded(ramp(("front", "wrist")))
 
 
 def test_demonstrations_that_cannot_be_fitted_are_refused():
@@ -239,10 +244,10 @@ def test_demonstrations_that_cannot_be_fitted_are_refused():
         embedding=still.embedding[:, :1].expand_as(still.embedding), cameras=("front",), stamp=still.stamp
     )
     with pytest.raises(ValueError, match=r"no camera of \['front'\] tells more of the demonstrations' progress than a"):
-        model().fitted_to([still, still])
+        model().fitted_to(shown(still, still))
     with pytest.raises(ValueError, match="demonstrations are empty"):
-        model().fitted_to([])
+        model().fitted_to(shown())
     with pytest.raises(ValueError, match="demonstrations disagree on cameras"):
-        model().fitted_to([ramp(), ramp(("wrist",))])
+        model().fitted_to(shown(ramp(), ramp(("wrist",))))
     with pytest.raises(ValueError, match="camera 'front': a demonstration needs at least two frames"):
-        model().fitted_to([ramp(time=1)])
+        model().fitted_to(shown(ramp(time=1)))
