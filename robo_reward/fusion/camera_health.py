@@ -187,7 +187,7 @@ def _steps(embedding: Float[Tensor, "time view dim"]) -> tuple[Bool[Tensor, "ste
     before, after = embedding[:-1], embedding[1:]
     both = ~(before[..., 0].isnan() | after[..., 0].isnan())
     equal = (before == after).all(dim=-1)
-    return equal & both, ~equal & both
+    return equal, ~equal & both  # NaN equals nothing
 
 
 def _patience(episodes: Sequence[Tensor], view: int, frozen_after: int) -> int:

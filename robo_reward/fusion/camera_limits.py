@@ -131,9 +131,9 @@ def _quantile(values: Float64[Tensor, "frame ..."]) -> Float64[Tensor, "..."]:
 
 
 def _windowed(values: Float64[Tensor, "time view other"], *, window: int) -> Float64[Tensor, "time view other"]:
-    """Give the mean of the known values of the last `window` frames; NaN where the newest says nothing."""
+    """Give the mean of the known values of the last `window` frames; 0/0 = NaN where there is none."""
     known = ~values.isnan()
     padding = torch.zeros(window - 1, *values.shape[1:], dtype=torch.float64)
     sums = torch.cat([padding, values.nan_to_num(0.0)]).unfold(0, window, 1).contiguous().sum(dim=-1)
     counts = torch.cat([padding, known.double()]).unfold(0, window, 1).sum(dim=-1)
-    return torch.where(known, sums / counts, torch.nan)
+    return sums / counts
