@@ -42,7 +42,8 @@ class TransformersVlm:
         max_tokens: Longest reply [token]; a longer one counts as none.
         batch_size: Questions in one forward pass.
         revision: Branch, tag or commit of a downloaded checkpoint; None = its main branch.
-        processor: Settings of the checkpoint's processor to replace, such as min_pixels and max_pixels of Qwen2.5-VL.
+        processor: Settings of the checkpoint's processor to replace; with Qwen2.5-VL {size: {shortest_edge: 12544,
+            longest_edge: 76800}} is the least and most pixels of a picture.
 
     Raises:
         EncoderError: `transformers` is missing, the checkpoint or device is not to be had, or the model has no chat
