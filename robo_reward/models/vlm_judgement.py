@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from robo_reward.clip import Clip
@@ -91,7 +91,8 @@ class VlmJudgement:
 
     With `TokenProbability` the probability of "yes, it is completed", with `TokenLogProbability` its logarithm
     (TOPReward on a fixed scale), with `StatedPercentage` the number that the model states. Abstains on every frame
-    without an answer that can be read. Replies are only as repeatable as the model; with `CachedVlm` each frame has one for good.
+    without an answer that can be read. Answers are only as repeatable as the model; behind `CachedVlm` each frame has
+    one for good.
 
     Args:
         vlm: Who is asked.
@@ -186,6 +187,6 @@ class VlmSuccess:
         """Identifies model, sampling, prompt, task, reading and frames."""
         return hashlib.sha256(f"VlmSuccess {self._questions.version}".encode()).hexdigest()[:16]
 
-    def success_probability(self, clip: Clip) -> Float64[Tensor, "batch time"]:
-        """Give each frame's probability that the task is completed there; NaN where nobody can tell."""
-        return self._questions.read(clip)
+    def probability(self, clip: Clip) -> Float32[Tensor, "batch time"]:
+        """Give the probability of success at each frame, in [0, 1]; NaN where the model abstains."""
+        return self._questions.read(clip).float()
