@@ -56,9 +56,9 @@ class FrameQuestions:
         self._lags = [step * stride for step in reversed(range(num_frames))]
 
     @property
-    def context(self) -> int:
-        """How many of the latest frames an answer depends on."""
-        return self._lags[0] + 1
+    def lag(self) -> int:
+        """How many frames before the judged one a question reaches: (num_frames − 1) · stride."""
+        return self._lags[0]
 
     @property
     def version(self) -> str:
@@ -66,17 +66,22 @@ class FrameQuestions:
         parts = [self._vlm.version, self._template.version, self._task, self._reading.version, self._lags]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-    def read(self, clip: Clip) -> Float64[Tensor, "batch time"]:
-        """Give each frame's number, in [0, 1]; NaN where no camera saw it, or the answer gives none."""
+    def read(self, clip: Clip, *, first: int = 0) -> Float64[Tensor, "batch asked"]:
+        """Give each frame's number, in [0, 1]; NaN where no camera saw it, or the answer gives none.
+
+        Args:
+            clip: From the episode's first frame on, or from at least `lag` frames before the first asked about.
+            first: The first frame that is asked about.
+        """
         read = torch.full(clip.stamp.shape, float("nan"), dtype=torch.float64)
         batch, time = clip.stamp.shape
-        places = [(row, t) for row in range(batch) for t in range(time) if bool(clip.present[row, t].any())]
+        places = [(row, t) for row in range(batch) for t in range(first, time) if bool(clip.present[row, t].any())]
         asked = {place: self._question(clip, *place) for place in places}
         questions = {place: each for place, each in asked.items() if isinstance(each, Question)}
         if questions:
             rows, times = zip(*questions, strict=True)
             read[list(rows), list(times)] = self._reading.read(self._vlm, list(questions.values()))
-        return read
+        return read[:, first:]
 
     def _question(self, clip: Clip, row: int, t: int) -> Question | NoReply:
         moments = [views_at(clip, row, max(0, t - lag)) for lag in self._lags]
@@ -108,6 +113,8 @@ class VlmJudgement:
         FileNotFoundError: No such template.
     """
 
+    context: int | None = None
+
     def __init__(
         self,
         vlm: VisionLanguageModel,
@@ -127,20 +134,29 @@ class VlmJudgement:
         )
 
     @property
-    def context(self) -> int:
-        """How many of the latest frames an estimate depends on: (num_frames − 1) · stride + 1."""
-        return self._questions.context
-
-    @property
     def version(self) -> str:
         """Identifies model, sampling, prompt, task, reading, frames and spread."""
         return hashlib.sha256(f"VlmJudgement {self._questions.version} {self._spread}".encode()).hexdigest()[:16]
 
     def estimate(self, clip: Clip) -> Estimate:
-        """Estimate the progress of every frame of the clip."""
-        progress = self._questions.read(clip).float()
+        """Estimate the progress of every frame of an episode."""
+        return self.resume(clip, None)[0]
+
+    def resume(self, seen: Clip, memory: Clip | None) -> tuple[Estimate, Clip | None]:
+        """Estimate the next frames of an episode, asking about them alone.
+
+        Args:
+            seen: The next frames.
+            memory: What the call before this one gave; None at the start of an episode.
+
+        Returns:
+            The estimate of these frames, and the frames that later questions show too.
+        """
+        known = seen if memory is None else memory.followed_by(seen)
+        progress = self._questions.read(known, first=0 if memory is None else memory.stamp.shape[1]).float()
         spread = torch.where(progress.isnan(), progress, torch.full_like(progress, self._spread))
-        return Estimate(progress=progress, spread=spread)
+        shown_again = known.latest(self._questions.lag) if self._questions.lag else None
+        return Estimate(progress=progress, spread=spread), shown_again
 
 
 @final
@@ -178,15 +194,14 @@ class VlmSuccess:
         )
 
     @property
-    def context(self) -> int:
-        """How many of the latest frames an answer depends on: (num_frames − 1) · stride + 1."""
-        return self._questions.context
-
-    @property
     def version(self) -> str:
         """Identifies model, sampling, prompt, task, reading and frames."""
         return hashlib.sha256(f"VlmSuccess {self._questions.version}".encode()).hexdigest()[:16]
 
     def probability(self, clip: Clip) -> Float32[Tensor, "batch time"]:
-        """Give the probability of success at each frame, in [0, 1]; NaN where the model abstains."""
+        """Give the probability of success at each frame, in [0, 1]; NaN where the model abstains.
+
+        Args:
+            clip: An episode from its first frame on.
+        """
         return self._questions.read(clip).float()

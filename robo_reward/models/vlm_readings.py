@@ -32,13 +32,13 @@ class Reading(Protocol):
 
 @final
 class TokenProbability:
-    """Probability that the reply begins with `yes`: as it is, or against that of `no`.
+    """Probability that the reply begins with one word: as it is, or against that of another.
 
-        P(yes)   without `no`,      P(yes) / (P(yes) + P(no))   with it
+        P(positive)   without `negative`,      P(positive) / (P(positive) + P(negative))   with it
 
     Args:
-        yes: The word of a success.
-        no: The word of the contrary; None = the share of `yes` among all words.
+        positive: The word of a success.
+        negative: The word of the contrary; None = the share of `positive` among all words.
 
     Raises:
         ValueError: An empty word, or the same twice.
@@ -47,8 +47,8 @@ class TokenProbability:
         RoboFuME (2310.15145): success is P(yes) > P(no).
     """
 
-    def __init__(self, *, yes: str = "yes", no: str | None = "no") -> None:
-        self._choices = check_choices([yes] if no is None else [yes, no])
+    def __init__(self, *, positive: str = "yes", negative: str | None = "no") -> None:
+        self._choices = check_choices([positive] if negative is None else [positive, negative])
 
     @property
     def version(self) -> str:
@@ -63,14 +63,14 @@ class TokenProbability:
 
 @final
 class TokenLogProbability:
-    """Logarithm of the probability that the reply begins with `yes`, from a floor to 0, as a fraction.
+    """Logarithm of the probability that the reply begins with one word, from a floor to 0, as a fraction.
 
-        1 + log P(yes) / floor,   limited to [0, 1]
+        1 + log P(positive) / floor,   limited to [0, 1]
 
     The scale is fixed: the published one stretches each episode to [0, 1], so that a failure reaches 1 too.
 
     Args:
-        yes: The word of a success.
+        positive: The word of a success.
         floor: −log P that counts as nothing done [nat], > 0; measure it on frames of the start.
 
     Raises:
@@ -80,10 +80,10 @@ class TokenLogProbability:
         TOPReward: the log-probability that "the task is completed" is true.
     """
 
-    def __init__(self, *, yes: str = "yes", floor: float) -> None:
+    def __init__(self, *, positive: str = "yes", floor: float) -> None:
         if not (math.isfinite(floor) and floor > 0):
             raise ValueError(f"floor must be > 0 and finite, got {floor}")
-        self._choices, self._floor = check_choices([yes]), float(floor)
+        self._choices, self._floor = check_choices([positive]), float(floor)
 
     @property
     def version(self) -> str:
@@ -97,27 +97,27 @@ class TokenLogProbability:
 
 @final
 class YesOrNo:
-    """The reply's word: 1 for `yes`, 0 for `no`; anything else is nothing. For servers without token probabilities.
+    """The word of the reply: 1 for `positive`, 0 for `negative`; anything else is nothing. For servers without logprobs.
 
     Args:
-        yes: The word of a success.
-        no: The word of the contrary.
+        positive: The word of a success.
+        negative: The word of the contrary.
 
     Raises:
         ValueError: An empty word, or the same twice.
     """
 
-    def __init__(self, *, yes: str = "yes", no: str = "no") -> None:
-        self._yes, self._no = check_choices([yes, no])
+    def __init__(self, *, positive: str = "yes", negative: str = "no") -> None:
+        self._positive, self._negative = check_choices([positive, negative])
 
     @property
     def version(self) -> str:
         """The words."""
-        return f"YesOrNo {json.dumps([self._yes, self._no])}"
+        return f"YesOrNo {json.dumps([self._positive, self._negative])}"
 
     def read(self, vlm: VisionLanguageModel, questions: Sequence[Question]) -> Float64[Tensor, " question"]:
         """Ask, and read the answers."""
-        value = {self._yes: 1.0, self._no: 0.0}
+        value = {self._positive: 1.0, self._negative: 0.0}
         replies = vlm.ask(questions)
         words = [normalised(each).rstrip(".!") if isinstance(each, str) else None for each in replies]
         return torch.tensor([value.get(word, math.nan) if word else math.nan for word in words], dtype=torch.float64)

@@ -8,13 +8,14 @@ from malformed import misbehave
 from reward_model import CONTRACT, cut, random_clip
 from tiny_vlm import write_tiny_vlm
 
-from robo_reward import Clip
+from robo_reward import Clip, RewardStream
 from robo_reward.models.success import SuccessModel
 from robo_reward.models.vlm_judgement import VlmJudgement, VlmSuccess
 from robo_reward.models.vlm_readings import StatedPercentage, TokenLogProbability, TokenProbability, YesOrNo
 from robo_reward.perception.vlm import VisionLanguageModel
 from robo_reward.perception.vlm_cache import CachedVlm
 from robo_reward.perception.vlm_transformers import TransformersVlm
+from robo_reward.reward_model import RecurrentRewardModel
 
 READINGS = {
     "progress": TokenProbability(),
@@ -101,7 +102,7 @@ def test_contract_with_a_model_of_transformers(law, tiny):
     ("reading", "progress"),
     [
         (TokenProbability(), [0.2, 0.6, 1.0]),
-        (TokenProbability(no=None), [0.2, 0.6, 1.0]),
+        (TokenProbability(negative=None), [0.2, 0.6, 1.0]),
         (TokenLogProbability(floor=2.0), [1 + math.log(0.2) / 2, 1 + math.log(0.6) / 2, 1.0]),
         (TokenLogProbability(floor=1.0), [0.0, 1 + math.log(0.6), 1.0]),
         (StatedPercentage(), [0.2, 0.6, 1.0]),
@@ -116,7 +117,7 @@ def test_probabilities_are_set_against_each_other_or_taken_as_they_are():
     with ChatServer(lambda asked: asked.answer(first_token({"yes": math.log(0.3), "no": math.log(0.1)}))) as server:
         clip, vlm = green_clip(0.5), client(server)
         assert float(judgement(vlm).estimate(clip).progress) == pytest.approx(0.75)
-        alone = judgement(vlm, reading=TokenProbability(no=None))
+        alone = judgement(vlm, reading=TokenProbability(negative=None))
         assert float(alone.estimate(clip).progress) == pytest.approx(0.3)
 
 
@@ -127,12 +128,28 @@ def test_each_question_shows_as_many_moments_however_late_the_frame():
     assert shown == [[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5], [2, 4, 6], [3, 5, 7]]
 
 
-def test_an_estimate_depends_on_the_last_context_frames_only():
-    model, clip = judgement(GreenVlm(), num_frames=3, stride=2), random_clip(time=9)
-    assert model.context == 5
-    whole = model.estimate(clip)
-    window = model.estimate(cut(clip, 8).latest(5))
-    assert torch.equal(window.progress[:, -1], whole.progress[:, 7])
+@pytest.mark.parametrize(("num_frames", "stride"), [(1, 1), (3, 2), (2, 6)])
+def test_piece_by_piece_equals_whole_and_no_frame_is_asked_about_twice(num_frames, stride):
+    clip, vlm = random_clip(time=9, batch=2), GreenVlm()
+    model = judgement(vlm, num_frames=num_frames, stride=stride)
+    whole, questions = model.estimate(clip), {question.fingerprint for question in vlm.asked}
+    vlm.asked.clear()
+    memory, progress = None, []
+    for start, stop in [(0, 1), (1, 2), (2, 6), (6, 9)]:
+        estimate, memory = model.resume(cut(clip, stop).latest(stop - start), memory)
+        progress.append(estimate.progress)
+    assert torch.equal(torch.cat(progress, dim=1), whole.progress)
+    assert len(vlm.asked) == 18
+    assert {question.fingerprint for question in vlm.asked} == questions
+
+
+def test_a_stream_asks_one_question_per_frame():
+    clip, vlm = random_clip(time=9), GreenVlm()
+    assert isinstance(judgement(vlm), RecurrentRewardModel)
+    stream = RewardStream(judgement(vlm), discount=0.9)
+    for t in range(9):
+        stream.step({camera: frames[0, t] for camera, frames in clip.views.items()}, stamp=float(t))
+    assert len(vlm.asked) == 9
 
 
 def test_frames_that_no_camera_saw_are_not_asked_about():
@@ -195,7 +212,7 @@ def test_the_version_tells_all_settings_apart(tmp_path):
         {"task": "another"},
         {"template": tmp_path / "mine.txt"},
         {"reading": YesOrNo()},
-        {"reading": TokenProbability(no=None)},
+        {"reading": TokenProbability(negative=None)},
         {"num_frames": 2},
         {"stride": 1},
         {"spread": 0.1},
@@ -223,9 +240,9 @@ def test_settings_out_of_range_are_refused(changes, message):
 
 def test_readings_refuse_what_they_cannot_read():
     with pytest.raises(ValueError, match="different words"):
-        TokenProbability(yes="yes", no="Yes")
+        TokenProbability(positive="yes", negative="Yes")
     with pytest.raises(ValueError, match="different words"):
-        YesOrNo(yes="")
+        YesOrNo(positive="")
     with pytest.raises(ValueError, match="tag must be letters"):
         StatedPercentage(tag="<score>")
     for floor in (0, -1, math.nan, math.inf):
