@@ -1,7 +1,7 @@
 """The one seam: a `RewardModel` says how far along its task each frame is, and how sure it is."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -62,4 +62,24 @@ class RewardModel(Protocol):
 
     def estimate(self, clip: Clip) -> Estimate:
         """Estimate the progress of every frame of the clip."""
+        ...
+
+
+@runtime_checkable
+class RecurrentRewardModel(RewardModel, Protocol):
+    """A reward model that carries what it needs of earlier frames along, so that it never looks at them again.
+
+    Estimating an episode piece by piece equals estimating it whole, bit for bit; `context` is None.
+    """
+
+    def resume(self, seen: Any, memory: Any | None) -> tuple[Estimate, Any]:
+        """Estimate the next frames of an episode.
+
+        Args:
+            seen: A `Clip`, or an `EmbeddedClip` for a model that looks through an encoder.
+            memory: What the call before this one gave; None at the start of an episode.
+
+        Returns:
+            The estimate of these frames, and the memory for the next call.
+        """
         ...

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import UInt8
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel, embed_clip
-from robo_reward.reward_model import Estimate, RewardModel
+from robo_reward.reward_model import Estimate, RecurrentRewardModel, RewardModel
 from robo_reward.shaping import LinearPotential, Potential, discount_over_steps, potential_difference
 
 
@@ -39,7 +40,8 @@ class RewardStream:
 
     Potentials are computed once, when their frame arrives, and kept: rewards telescope to rounding whatever the
     model's noise. Frames are kept only as far back as the model's `context`; a model that looks through an encoder
-    has its embeddings kept instead, so no frame is encoded twice. No clock, no thread: a caller owns both.
+    has its embeddings kept instead, so no frame is encoded twice; one that carries its own memory has none kept but the
+    latest. No clock, no thread: a caller owns both.
 
     Args:
         model: Bound to the task.
@@ -66,6 +68,7 @@ class RewardStream:
     def reset(self) -> None:
         """Forget the episode; the next frame set is the first of another one."""
         self._window: Clip | EmbeddedClip | None = None
+        self._memory: Any = None
         self._last: float | None = None
 
     def step(
@@ -128,16 +131,20 @@ class RewardStream:
     def _estimate(self, clip: Clip) -> Estimate:
         """Ask the model about the window that the newest frame set completes."""
         model, before = self._model, self._window
-        if isinstance(model, EmbeddingRewardModel):
-            embedded = embed_clip(model.encoder, clip)
+        seen = embed_clip(model.encoder, clip) if isinstance(model, EmbeddingRewardModel) else clip
+        if isinstance(model, RecurrentRewardModel):
+            self._window = seen
+            estimate, self._memory = model.resume(seen, self._memory)
+            return estimate
+        if isinstance(model, EmbeddingRewardModel) and isinstance(seen, EmbeddedClip):
             if isinstance(before, EmbeddedClip):
-                embedded = before.followed_by(embedded).latest(model.context)
-            estimate, self._window = model.estimate_embedded(embedded), embedded
-        else:
-            if isinstance(before, Clip):
-                clip = before.followed_by(clip).latest(model.context)
-            estimate, self._window = model.estimate(clip), clip
-        return estimate
+                seen = before.followed_by(seen).latest(model.context)
+            self._window = seen
+            return model.estimate_embedded(seen)
+        if isinstance(before, Clip):
+            clip = before.followed_by(clip).latest(model.context)
+        self._window = clip
+        return model.estimate(clip)
 
     def _clip(self, views: Mapping[str, Tensor | None], stamp: float) -> Clip:
         """Make a clip of one frame set; a camera without a frame gets black pixels that nobody looks at."""

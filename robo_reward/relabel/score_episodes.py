@@ -9,7 +9,7 @@ from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
-from robo_reward.reward_model import Estimate, RewardModel
+from robo_reward.reward_model import Estimate, RecurrentRewardModel, RewardModel
 
 OnFrames = Callable[[int], None]
 
@@ -55,22 +55,33 @@ def estimate_in_windows(
 ) -> Estimate:
     """Estimate an episode chunk by chunk, each behind as many earlier frames as the model depends on.
 
-    A model that depends on all frames (`context` None) has the whole episode in memory in the end.
+    A model that depends on all frames (`context` None) and carries no memory of its own has the whole episode in
+    memory in the end.
     """
-    before: Clip | None = None
     parts: list[Estimate] = []
-    for clip in source.clips(episode, num_frames=CHUNK):
-        window = clip if before is None else before.followed_by(clip)
-        estimate = model.estimate(window)
-        new = clip.stamp.shape[1]
-        parts.append(Estimate(progress=estimate.progress[:, -new:], spread=estimate.spread[:, -new:]))
-        # one frame less than the context: the next chunk brings at least one of its own
-        before = None if model.context == 1 else window.latest(None if model.context is None else model.context - 1)
-        on_frames(new)
+    for part in _parts(model, source, episode):
+        parts.append(part)
+        on_frames(part.progress.shape[1])
     return Estimate(
         progress=torch.cat([part.progress for part in parts], dim=1),
         spread=torch.cat([part.spread for part in parts], dim=1),
     )
+
+
+def _parts(model: RewardModel, source: EpisodeSource, episode: Episode) -> Iterator[Estimate]:
+    before: Clip | None = None
+    memory = None
+    for clip in source.clips(episode, num_frames=CHUNK):
+        if isinstance(model, RecurrentRewardModel):
+            estimate, memory = model.resume(clip, memory)
+            yield estimate
+            continue
+        window = clip if before is None else before.followed_by(clip)
+        estimate = model.estimate(window)
+        new = clip.stamp.shape[1]
+        yield Estimate(progress=estimate.progress[:, -new:], spread=estimate.spread[:, -new:])
+        # one frame less than the context: the next chunk brings at least one of its own
+        before = None if model.context == 1 else window.latest(None if model.context is None else model.context - 1)
 
 
 def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> ImageEncoder:
