@@ -63,7 +63,7 @@ class ChatServer:
         lock, remembered = threading.Lock(), self.asked
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
             def do_POST(self) -> None:
                 with lock:

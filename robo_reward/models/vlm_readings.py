@@ -97,7 +97,7 @@ class TokenLogProbability:
 
 @final
 class YesOrNo:
-    """The word of the reply: 1 for `positive`, 0 for `negative`; anything else is nothing. For servers without logprobs.
+    """The word of the reply: 1 for `positive`, 0 for `negative`, else nothing. For servers without logprobs.
 
     Args:
         positive: The word of a success.

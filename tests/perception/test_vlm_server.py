@@ -71,6 +71,15 @@ def test_questions_are_asked_at_the_same_time_but_no_more_than_allowed():
     assert most[0] == 4
 
 
+def test_waiting_for_its_turn_costs_a_question_none_of_its_time():
+    def behave(asked):
+        time.sleep(0.1)
+        asked.answer(completion("yes"))
+
+    with ChatServer(behave) as server:
+        assert client(server, concurrency=2, deadline=0.5, read_timeout=0.4).ask(numbered(16)) == ["yes"] * 16
+
+
 def test_no_question_is_no_request():
     with ChatServer(lambda asked: asked.answer(completion("yes"))) as server:
         assert client(server).ask([]) == []
