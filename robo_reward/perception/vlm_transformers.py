@@ -72,7 +72,8 @@ class TransformersVlm:
         self._max_tokens, self._batch_size = max_tokens, batch_size
         self._settings = {
             "weights": _fingerprint(self._model),
-            "processor": dict(processor or {}),
+            "processor": _processing(self._processor),
+            "libraries": [torch.__version__, _transformers().__version__],
             "precision": precision,
             "max_tokens": max_tokens,
             "device": self._device.type,
@@ -84,7 +85,7 @@ class TransformersVlm:
 
     @property
     def version(self) -> str:
-        """Model, a hash of its weights, and the settings that a reply's bits depend on."""
+        """Model, hashes of its weights and processing, and the settings that a reply's bits depend on."""
         return f"transformers {self._name} {json.dumps(self._settings, sort_keys=True)}"
 
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
@@ -171,7 +172,12 @@ def _loaded(name: str, revision: str | None, precision: str, settings: Mapping[s
     library, dtype = _transformers(), getattr(torch, precision)
     try:
         processor = library.AutoProcessor.from_pretrained(name, revision=revision, **settings)
-        model = library.AutoModelForImageTextToText.from_pretrained(name, revision=revision, dtype=dtype)
+        model = library.AutoModelForImageTextToText.from_pretrained(
+            name,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,  # a pickle may run anything
+        )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise EncoderError(f"vision-language model '{name}' cannot be loaded: {error}") from error
     if not getattr(processor, "chat_template", None):
@@ -188,6 +194,12 @@ def _fingerprint(model: nn.Module) -> str:
         spread = flat[:: max(1, flat.numel() // _SAMPLED)].to(torch.float64).cpu()
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode() + spread.numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _processing(processor: Any) -> str:
+    """Hash of how words are put together and pictures are cut up."""
+    pictures = processor.image_processor.to_json_string()
+    return sha256(f"{processor.chat_template}\n{pictures}".encode()).hexdigest()[:16]
 
 
 _: type[VisionLanguageModel] = TransformersVlm  # the type checker holds the protocol

@@ -119,6 +119,23 @@ def test_the_version_tells_weights_and_settings_apart(checkpoint, alone, tmp_pat
     assert TransformersVlm(checkpoint, **SETTINGS).version == alone.version
 
 
+def test_the_version_is_of_the_chat_template_too(alone, tmp_path):
+    folder = write_tiny_vlm(tmp_path / "vlm")
+    same = TransformersVlm(str(folder), **SETTINGS).version.replace(str(folder), alone._name)
+    assert same == alone.version
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("assistant", "robot"))
+    assert TransformersVlm(str(folder), **SETTINGS).version.replace(str(folder), alone._name) != alone.version
+
+
+def test_pickled_weights_are_refused(tmp_path):
+    folder = write_tiny_vlm(tmp_path / "vlm")
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(EncoderError, match="safetensors"):
+        TransformersVlm(str(folder), **SETTINGS)
+
+
 def test_settings_of_the_processor_are_used(checkpoint, alone):
     small = TransformersVlm(checkpoint, **SETTINGS, processor={"size": SMALL})
     ((few,), (many,)) = (
