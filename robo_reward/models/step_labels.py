@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from robo_reward.models.step_split import check_split, split_jointly
@@ -84,14 +84,14 @@ def _side_by_side(clips: Sequence[LabelledClip], view: int) -> list[Float32[Tens
         seen = each.clip.present[0, :, view]
         if not bool(seen.any()):
             raise ValueError(f"camera '{each.clip.cameras[view]}' gave no frame in an episode of {len(seen)} frames")
-        parts.append(each.clip.embedding[0, _last_seen(seen), view, ::stride].contiguous())
+        parts.append(each.clip.embedding[0, last_seen(seen), view, ::stride].contiguous())
     whole = torch.cat(parts)
     mean, scale = whole.mean(dim=0), whole.std(dim=0, correction=0)
     flat = scale <= 1e-6 * scale.max()
     return [(part - mean) / torch.where(flat, torch.inf, scale) for part in parts]
 
 
-def _last_seen(seen: Tensor) -> Tensor:
-    """For each frame the latest one up to it that is there; before the first, the first."""
+def last_seen(seen: Bool[Tensor, " time"]) -> Int64[Tensor, " time"]:
+    """Number for each frame the latest one up to it that is there; before the first, the first."""
     frame = torch.where(seen, torch.arange(len(seen)), -1).cummax(dim=0).values
     return torch.where(frame < 0, int(seen.int().argmax()), frame)

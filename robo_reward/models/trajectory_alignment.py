@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64
 from torch import Tensor
 
 from robo_reward.models.demonstration_alignment import aligned_positions
@@ -28,7 +28,7 @@ Pair = tuple[Part, tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class AlignedFrames:
-    """What one camera saw in one demonstration, frames without a picture left out.
+    """What one camera saw in one demonstration; the last picture stands for one that is missing.
 
     Raises:
         ValueError: Fewer than two frames, or lengths that disagree.
@@ -100,30 +100,18 @@ class TrajectoryMemory:
             residual=residual,
         )
 
-    def locate(
-        self, embedding: Float[Tensor, "time dim"], *, context: int
-    ) -> tuple[Float64[Tensor, " time"], Float64[Tensor, " time"]]:
-        """Give each frame's progress and its variance; NaN where there is no frame or one far from all demonstrated.
+    def log_likelihood(
+        self, embedding: Float[Tensor, "time dim"]
+    ) -> tuple[Float64[Tensor, "time demonstration position"], Bool[Tensor, " time"]]:
+        """Give each frame's log-likelihood at every position, and whether it says anything.
 
-        The variance is that of the held-out error plus that of the positions still in question.
+        It says nothing, with 0 throughout, where there is no frame or one far from all demonstrated.
         """
         coordinate, beside = self.basis.compress(embedding)
         squared = squared_distance(coordinate, self.coordinate)
-        far = (squared.flatten(1).min(dim=1).values + beside).sqrt() > self.farthest
-        unknown = far | beside.isnan()
-        squared = torch.where(unknown[:, None, None], torch.nan, squared)  # says nothing of the frames after it either
-        progress, variance = _expected(
-            squared,
-            self.progress,
-            width=self.width,
-            floor=NARROWEST * self.typical,
-            context=context,
-            advance=self.advance,
-        )
-        return (
-            torch.where(unknown, torch.nan, progress),
-            torch.where(unknown, torch.nan, variance + self.residual**2),
-        )
+        near = (squared.flatten(1).min(dim=1).values + beside).sqrt() <= self.farthest  # False where it is NaN
+        fit = _log_likelihood(squared, width=self.width, floor=NARROWEST * self.typical)
+        return torch.where(near[:, None, None], fit, 0.0), near
 
 
 def fit_memory(
@@ -170,20 +158,27 @@ def squared_distance(
     return total
 
 
-def _expected(
-    squared: Tensor, progress: Tensor, *, width: float, floor: float, context: int, advance: float
-) -> tuple[Tensor, Tensor]:
-    """Mean and variance of progress over the positions that the latest frames leave in question.
-
-    The likelihood is as wide as the frame is far from its nearest neighbour: in another light or layout all positions
-    are farther away, and none the less likely for it.
-    """
-    near = squared.flatten(1).min(dim=1).values.clamp(min=floor**2)[:, None, None]
-    log_likelihood = torch.where(squared.isnan(), 0.0, -0.5 * squared / (width**2 * near))
+def expected_progress(
+    log_likelihood: Float64[Tensor, "time demonstration position"],
+    progress: Float64[Tensor, "demonstration position"],
+    *,
+    context: int,
+    advance: float,
+) -> tuple[Float64[Tensor, " time"], Float64[Tensor, " time"]]:
+    """Give mean and variance of progress over the positions that the latest frames leave in question."""
     belief = aligned_positions(log_likelihood, context=context, advance=advance)
     mean = (belief * progress).flatten(1).contiguous().sum(dim=1)
     variance = (belief * (progress - mean[:, None, None]).square()).flatten(1).contiguous().sum(dim=1)
     return mean.clamp(0, 1), variance
+
+
+def _log_likelihood(squared: Tensor, *, width: float, floor: float) -> Tensor:
+    """Of each position, as wide as the frame is far from its nearest neighbour.
+
+    In another light or layout all positions are farther away, and none the less likely for it.
+    """
+    near = squared.flatten(1).min(dim=1).values.clamp(min=floor**2)[:, None, None]
+    return -0.5 * squared / (width**2 * near)
 
 
 def _error(pairs: Sequence[Pair], *, width: float, floor: float, context: int, advance: float) -> float:
@@ -191,7 +186,8 @@ def _error(pairs: Sequence[Pair], *, width: float, floor: float, context: int, a
     squares = []
     for (coordinate, _, truth), (known, progress) in pairs:
         squared = squared_distance(coordinate, known)
-        found, _ = _expected(squared, progress, width=width, floor=floor, context=context, advance=advance)
+        fit = _log_likelihood(squared, width=width, floor=floor)
+        found, _ = expected_progress(fit, progress, context=context, advance=advance)
         squares.append((found - truth).square())
     return float(torch.cat(squares).mean().sqrt())
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 import torch
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.fusion.views import fuse_views
-from robo_reward.models.trajectory_alignment import AlignedFrames, TrajectoryMemory, fit_memory
+from robo_reward.models.step_labels import last_seen
+from robo_reward.models.trajectory_alignment import AlignedFrames, TrajectoryMemory, expected_progress, fit_memory
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
 from robo_reward.reward_model import Estimate
@@ -22,8 +24,9 @@ class TrajectoryMatch:
 
     Each camera keeps the demonstrations' frames in a few numbers each. The last `context` frames are aligned with them
     by a filter that mostly moves on, so that order counts: optimal transport of whole trajectories, which a reversed
-    one passes as well, is `trajectory_rewards`. The spread is the error on held-out demonstrations, the positions still
-    in question and what cameras disagree on; a camera whose frame is far from all demonstrated ones abstains.
+    one passes as well, is `trajectory_rewards`. All cameras' evidence is aligned together, each weighed by its inverse
+    variance. The spread is each one's error on held-out demonstrations, the positions that it leaves in question alone,
+    and what the cameras disagree on; one whose frame is far from all demonstrated ones does not count.
 
     Args:
         encoder: Turns frames into vectors, pooled or flattened feature maps.
@@ -109,13 +112,29 @@ class TrajectoryMatch:
         unknown = [camera for camera in clip.cameras if camera not in self._memories]
         if unknown:
             raise ValueError(f"trajectory match was not fitted for camera {unknown}; fitted: {sorted(self._memories)}")
-        progress = torch.full(clip.embedding.shape[:3], torch.nan, dtype=torch.float64)
-        variance = torch.full_like(progress, torch.nan)
-        for view, camera in enumerate(clip.cameras):
-            for row in range(len(progress)):
-                located = self._memories[camera].locate(clip.embedding[row, :, view], context=self._context)
-                progress[row, :, view], variance[row, :, view] = located
-        return fuse_views(progress, variance)
+        rows = [self._aligned(clip.embedding[row], clip.cameras) for row in range(len(clip.stamp))]
+        progress, spread = (torch.stack(column) for column in zip(*rows, strict=True))
+        return Estimate(progress=progress.float(), spread=spread.float())
+
+    def _aligned(
+        self, embedding: Float[Tensor, "time view dim"], cameras: Sequence[str]
+    ) -> tuple[Float64[Tensor, " time"], Float64[Tensor, " time"]]:
+        """Align one episode: with all cameras at once for the progress, with each alone for the spread."""
+        memories = [self._memories[camera] for camera in cameras]
+        fits = [memory.log_likelihood(embedding[:, view]) for view, memory in enumerate(memories)]
+        near = torch.stack([says for _, says in fits], dim=-1)
+        how = {"context": self._context, "advance": memories[0].advance}
+        opinions = [
+            expected_progress(fit, memory.progress, **how) for (fit, _), memory in zip(fits, memories, strict=True)
+        ]
+        own = torch.where(near, torch.stack([mean for mean, _ in opinions], dim=-1), torch.nan)
+        residual = torch.tensor([memory.residual for memory in memories], dtype=torch.float64)
+        variance = torch.stack([variance for _, variance in opinions], dim=-1) + residual**2
+        together = fuse_views(own[None], variance[None])
+        joint, _ = expected_progress(_joint([fit for fit, _ in fits], near, residual), memories[0].progress, **how)
+        progress = torch.where(near.any(dim=-1), joint, torch.nan)
+        # the views' second moment around what they say together
+        return progress, (together.spread[0].square() + (together.progress[0] - progress).square()).sqrt()
 
     def fitted_to(self, clips: Sequence[LabelledClip], *, on_epoch: OnEpoch = silently) -> "TrajectoryMatch":
         """Give the model that remembers the successful ones of recorded episodes, from one on; deterministic.
@@ -156,16 +175,31 @@ class TrajectoryMatch:
         return TrajectoryMemory.from_tensors(own)
 
 
+def _joint(
+    fits: Sequence[Float64[Tensor, "time demonstration position"]],
+    near: Bool[Tensor, "time view"],
+    residual: Float64[Tensor, " view"],
+) -> Float64[Tensor, "time demonstration position"]:
+    """Sum the cameras' log-likelihoods, each with its inverse variance against that of the best one that sees."""
+    best = torch.where(near, residual, torch.inf).min(dim=-1).values
+    total = torch.zeros_like(fits[0])
+    for view, fit in enumerate(fits):
+        weight = torch.where(near[:, view], (best / residual[view]).square(), 0.0)
+        total = total + weight[:, None, None] * fit
+    return total
+
+
 def _seen(demonstration: LabelledClip, view: int) -> AlignedFrames:
     """What one camera saw of one demonstration where its progress is known."""
     progress = demonstration.target
-    known = demonstration.clip.present[0, :, view] & ~progress.isnan()
-    if int(known.sum()) < 2:
+    known, seen = ~progress.isnan(), demonstration.clip.present[0, :, view]
+    if int((known & seen).sum()) < 2:
         raise ValueError(
-            f"camera '{demonstration.clip.cameras[view]}' has {int(known.sum())} frames of known progress in a "
-            "demonstration; at least two are needed"
+            f"camera '{demonstration.clip.cameras[view]}' has {int((known & seen).sum())} frames of known progress in "
+            "a demonstration; at least two are needed"
         )
-    return AlignedFrames(embedding=demonstration.clip.embedding[0, known, view], progress=progress[known])
+    shown = last_seen(seen)  # every camera has the same positions then, and they can be aligned together
+    return AlignedFrames(embedding=demonstration.clip.embedding[0, shown[known], view], progress=progress[known])
 
 
 def _cameras(weights: Mapping[str, Tensor]) -> list[str]:
