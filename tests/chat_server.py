@@ -29,8 +29,15 @@ class Asked:
 
     @property
     def pictures(self) -> list[np.ndarray]:
-        urls = [part["image_url"]["url"] for part in self._parts if part["type"] == "image_url"]
-        return [np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))) for url in urls]
+        return [_decoded(url) for url in self._urls]
+
+    @property
+    def last_picture(self) -> np.ndarray:
+        return _decoded(self._urls[-1])
+
+    @property
+    def _urls(self) -> list[str]:
+        return [part["image_url"]["url"] for part in self._parts if part["type"] == "image_url"]
 
     @property
     def _parts(self) -> list[dict[str, Any]]:
@@ -53,6 +60,10 @@ class Asked:
     def drip(self, content: bytes) -> None:
         self._handler.wfile.write(content)
         self._handler.wfile.flush()
+
+
+def _decoded(url: str) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1]))))
 
 
 class ChatServer:

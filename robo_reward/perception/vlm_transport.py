@@ -121,7 +121,7 @@ class HttpTransport:
 
     async def _body(self, response: httpx.Response) -> bytes | NoReply:
         """Read the body of a reply; from here on nothing is sent again."""
-        if response.headers.get("content-encoding", "identity") != "identity":
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
             return NoReply(
                 reason="the reply is compressed although that was ruled out"
             )  # a kilobyte may hold a gigabyte

@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import socket
+import threading
 import time
 
 import pytest
@@ -53,21 +54,20 @@ def test_replies_come_in_the_order_of_the_questions_however_long_each_takes():
 
 
 def test_questions_are_asked_at_the_same_time_but_no_more_than_allowed():
-    import threading
-
-    lock, now, most = threading.Lock(), [0], [0]
+    four, lock, now, most = threading.Barrier(4, timeout=5), threading.Lock(), [0], [0]
 
     def behave(asked):
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        time.sleep(0.03)
+        four.wait()  # breaks, and with it the reply, where fewer are under way
+        time.sleep(0.01)
         with lock:
             now[0] -= 1
         asked.answer(completion("yes"))
 
     with ChatServer(behave) as server:
-        client(server, concurrency=4).ask(numbered(16))
+        assert client(server, concurrency=4, read_timeout=10.0, deadline=20.0).ask(numbered(16)) == ["yes"] * 16
     assert most[0] == 4
 
 
@@ -77,7 +77,7 @@ def test_waiting_for_its_turn_costs_a_question_none_of_its_time():
         asked.answer(completion("yes"))
 
     with ChatServer(behave) as server:
-        assert client(server, concurrency=2, deadline=0.5, read_timeout=0.4).ask(numbered(16)) == ["yes"] * 16
+        assert client(server, concurrency=2, deadline=1.0, read_timeout=1.0).ask(numbered(30)) == ["yes"] * 30
 
 
 def test_no_question_is_no_request():
@@ -200,6 +200,14 @@ def test_a_reply_of_exactly_the_longest_length_is_read():
     body = json.dumps(completion("yes")).encode().ljust(20_000)
     assert one(lambda asked: asked.answer(body)) == ("yes", 1)
     assert one(lambda asked: asked.answer(body + b" "))[0].reason == "the reply is longer than 20000 bytes"
+
+
+def test_a_reply_in_chunks_or_until_the_server_hangs_up_is_read():
+    body = json.dumps(completion("yes")).encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:])) + b"0\r\n\r\n"
+    chunked = b"HTTP/1.1 200 OK\r\ncontent-encoding: Identity\r\ntransfer-encoding: chunked\r\n\r\n" + chunks
+    assert one(lambda asked: asked.send_raw(chunked)) == ("yes", 1)
+    assert one(lambda asked: asked.send_raw(b"HTTP/1.0 200 OK\r\n\r\n" + body)) == ("yes", 1)
 
 
 def test_a_compressed_reply_is_not_unpacked():

@@ -108,6 +108,7 @@ def test_broken_weights_give_no_probability(checkpoint):
     with torch.no_grad():
         vlm._model.lm_head.weight.fill_(math.nan)
     assert bool(vlm.choose(QUESTIONS[:1], ["yes", "no"]).isnan().all())
+    assert vlm.no_replies == {"the logits are not finite": 1}
 
 
 def test_the_version_tells_weights_and_settings_apart(checkpoint, alone, tmp_path):
@@ -155,6 +156,12 @@ def test_a_model_that_nobody_knows_how_to_ask_is_refused(tmp_path):
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(EncoderError, match="no chat template"):
         TransformersVlm(str(folder), **SETTINGS)
+
+
+def test_without_the_library_the_error_says_what_to_install(checkpoint, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EncoderError, match=r"pip install 'robo-reward\[vlm\]'"):
+        TransformersVlm(checkpoint, **SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "batch_size"])
