@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
-from robo_reward.models.step_features import add_up, sum_steps
+from robo_reward.models.step_features import StepSums, add_up, sum_steps
 from robo_reward.models.step_reading import StepReading
 
 COMBINATIONS = ("expected", "paper")
@@ -54,6 +54,10 @@ class DemonstratedFrames:
 
     def _has_every_step(self, mask: Tensor, num_steps: int) -> bool:
         return len(self.step[mask].unique()) == num_steps
+
+
+Summed = tuple[DemonstratedFrames, StepSums]
+"""Frames and the sums over them, which are added up instead of looking at the frames again."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -141,10 +145,11 @@ def fit_camera(
     at a time, the split into steps excepted. Of a single demonstration a half is left out instead, which is optimistic:
     nothing of the scene differs between halves.
     """
-    halves = [each.halves(num_steps) for each in demonstrations]
-    shared = {"num_steps": num_steps, "alpha": alpha, "per_step": per_step, "classifier": classifier}
-    by_half = _held_out([[pair[half] for pair in halves] for half in (0, 1)], **shared)
-    left_out = by_half if len(demonstrations) == 1 else _held_out([[each] for each in demonstrations], **shared)
+    halves = [[_summed(half, num_steps) for half in each.halves(num_steps)] for each in demonstrations]
+    wholes = [(each, one[1] + other[1]) for each, (one, other) in zip(demonstrations, halves, strict=True)]
+    how_learnt = {"alpha": alpha, "per_step": per_step, "classifier": classifier}
+    by_half = _held_out([[pair[half] for pair in halves] for half in (0, 1)], **how_learnt)
+    left_out = by_half if len(demonstrations) == 1 else _held_out([[each] for each in wholes], **how_learnt)
     candidates = []
     for sharpness in SHARPNESS if combination == "expected" else (1.0,):
         how = {"classifier": classifier, "combination": combination, "sharpness": sharpness}
@@ -154,7 +159,7 @@ def fit_camera(
         candidates.append((error, sharpness, *line))
     error, sharpness, slope, offset = min(candidates)
     return CalibratedReading(
-        reading=_learn(list(demonstrations), **shared),
+        reading=_learn(wholes, **how_learnt),
         sharpness=sharpness,
         slope=slope,
         offset=offset,
@@ -162,25 +167,24 @@ def fit_camera(
     )
 
 
-def _held_out(
-    groups: Sequence[Sequence[DemonstratedFrames]], **shared: Any
-) -> list[tuple[StepReading, DemonstratedFrames]]:
+def _summed(frames: DemonstratedFrames, num_steps: int) -> Summed:
+    return frames, sum_steps(frames.embedding, frames.step, frames.progress, num_steps=num_steps)
+
+
+def _held_out(groups: Sequence[Sequence[Summed]], **how_learnt: Any) -> list[tuple[StepReading, DemonstratedFrames]]:
     """Pair the frames of each group with a reading that was learnt from all other groups."""
     pairs = []
     for number, group in enumerate(groups):
-        others = [frames for other, group in enumerate(groups) if other != number for frames in group]
-        reading = _learn(others, **shared)
-        pairs += [(reading, frames) for frames in group]
+        others = [each for other, rest in enumerate(groups) if other != number for each in rest]
+        reading = _learn(others, **how_learnt)
+        pairs += [(reading, frames) for frames, _ in group]
     return pairs
 
 
-def _learn(
-    frames: Sequence[DemonstratedFrames], *, num_steps: int, alpha: float, per_step: int, classifier: str
-) -> StepReading:
-    sums = add_up([sum_steps(each.embedding, each.step, each.progress, num_steps=num_steps) for each in frames])
-    reading = StepReading.fit(sums, alpha=alpha, per_step=per_step)
+def _learn(parts: Sequence[Summed], *, alpha: float, per_step: int, classifier: str) -> StepReading:
+    reading = StepReading.fit(add_up([sums for _, sums in parts]), alpha=alpha, per_step=per_step)
     if classifier == "linear":
-        return reading.with_classifier([each.embedding for each in frames], [each.step for each in frames])
+        return reading.with_classifier([each.embedding for each, _ in parts], [each.step for each, _ in parts])
     return reading
 
 

@@ -15,7 +15,7 @@ SMALLEST_SCALE = 1e-6
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class StepSums:
-    """Sums over the frames of each step; those of two sets of frames add and subtract.
+    """Sums over the frames of each step; those of two sets of frames add up.
 
     Raises:
         ValueError: Shapes that disagree.
@@ -43,14 +43,6 @@ class StepSums:
             total=self.total + other.total,
             squares=self.squares + other.squares,
             progress=self.progress + other.progress,
-        )
-
-    def __sub__(self, other: "StepSums") -> "StepSums":
-        return StepSums(
-            count=self.count - other.count,
-            total=self.total - other.total,
-            squares=self.squares - other.squares,
-            progress=self.progress - other.progress,
         )
 
 

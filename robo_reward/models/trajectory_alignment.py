@@ -16,6 +16,8 @@ NARROWEST = 0.03
 """Least distance that counts as such, in typical distances between two frames of a demonstration."""
 SMALLEST_RESIDUAL = 0.01
 """A camera is never trusted further than this, however well it fits."""
+MOST_HELD_OUT = 4
+"""Demonstrations that are left out in turn, at most; of more, evenly spaced ones."""
 BLOCKS = 16
 """Stretches that a single demonstration is cut into; every second one is held out."""
 
@@ -119,7 +121,8 @@ def fit_memory(
 ) -> TrajectoryMemory:
     """Compress one camera's demonstrations and learn on held-out ones how wide, how far and how well they match.
 
-    Demonstrations are left out one at a time (their directions excepted); of a single one every second of 16 stretches.
+    Up to four demonstrations are left out in turn (their directions excepted); of a single one every second of 16
+    stretches.
     A frame is far if it is farther from the nearest demonstrated one than the given quantile of held-out frames, and
     than two frames of one demonstration typically are.
     """
@@ -212,11 +215,12 @@ def _held_out(parts: Sequence[Part], num_positions: int) -> list[Pair]:
     """Pair frames with the demonstrations that they were left out of, as many positions each."""
     if len(parts) > 1:
         kept = [_resampled(each, num_positions) for each in parts]
-        others = [[each for number, each in enumerate(kept) if number != left] for left in range(len(kept))]
-        return [
-            (part, (torch.stack([each[0] for each in rest]), torch.stack([each[2] for each in rest])))
-            for part, rest in zip(parts, others, strict=True)
-        ]
+        pairs = []
+        for left_out in range(0, len(parts), -(-len(parts) // MOST_HELD_OUT)):
+            rest = [each for number, each in enumerate(kept) if number != left_out]
+            known = torch.stack([each[0] for each in rest]), torch.stack([each[2] for each in rest])
+            pairs.append((parts[left_out], known))
+        return pairs
     (part,) = parts
     length = max(1, len(part[2]) // BLOCKS)
     first = torch.arange(len(part[2])) // length % 2 == 0

@@ -45,7 +45,7 @@ def test_a_feature_that_never_varies_is_selected_last_and_read_as_nothing():
     assert mean[:, 3].tolist() == deviation[:, 3].tolist() == [0.0, 0.0]
 
 
-def test_sums_without_a_part_are_the_sums_of_the_others():
+def test_the_sums_of_two_parts_are_those_of_the_whole():
     rows, step = two_steps(dim=6, frames=40)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
     rows, step = rows[order], step[order]
@@ -54,7 +54,6 @@ def test_sums_without_a_part_are_the_sums_of_the_others():
     part = sum_steps(rows[:10], step[:10], progress[:10], num_steps=2)
     others = sum_steps(rows[10:], step[10:], progress[10:], num_steps=2)
     for name in ("count", "total", "squares", "progress"):
-        torch.testing.assert_close(getattr(whole - part, name), getattr(others, name))
         torch.testing.assert_close(getattr(part + others, name), getattr(whole, name))
 
 
