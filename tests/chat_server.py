@@ -9,10 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from robo_reward.perception.vlm import NoReply, Question, Reply
 from robo_reward.perception.vlm_server import OpenAiServer
 from robo_reward.perception.vlm_transport import HttpTransport
+
+RED = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None].expand(3, 6, 8)
 
 
 class Asked:
@@ -146,3 +150,17 @@ def client(server: ChatServer | str, **changes: Any) -> OpenAiServer:
     }
     url = server if isinstance(server, str) else server.url
     return OpenAiServer(url, "tiny", **settings | changes, transport=transport(**limits))
+
+
+def numbered(count: int) -> list[Question]:
+    """Questions that can be told apart, with a red picture."""
+    return [Question(parts=(f"number {index}", RED)) for index in range(count)]
+
+
+def ask_one(behave: Callable[[Asked], None], **settings: Any) -> tuple[Reply, int]:
+    """What becomes of one question, and how often it was sent."""
+    with ChatServer(behave) as server:
+        vlm = client(server, **settings)
+        (reply,) = vlm.ask(numbered(1))
+        assert list(vlm.no_replies) == ([reply.reason] if isinstance(reply, NoReply) else [])
+        return reply, len(server.asked)

@@ -9,25 +9,9 @@ import threading
 import time
 
 import pytest
-import torch
-from chat_server import ChatServer, client, completion, first_token, transport
+from chat_server import RED, ChatServer, ask_one, client, completion, numbered, transport
 
 from robo_reward.perception.vlm import NoReply, Question
-
-RED = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None].expand(3, 6, 8)
-
-
-def numbered(count):
-    return [Question(parts=(f"number {index}", RED)) for index in range(count)]
-
-
-def one(behave, **settings):
-    """What becomes of one question, and how often it was sent."""
-    with ChatServer(behave) as server:
-        vlm = client(server, **settings)
-        (reply,) = vlm.ask(numbered(1))
-        assert list(vlm.no_replies) == ([reply.reason] if isinstance(reply, NoReply) else [])
-        return reply, len(server.asked)
 
 
 def test_a_question_arrives_whole_and_its_reply_comes_back():
@@ -100,12 +84,12 @@ def test_a_passing_failure_is_asked_again(status):
     def behave(asked):
         asked.answer(b"busy", status=status) if asked.number < 2 else asked.answer(completion("yes"))
 
-    assert one(behave) == ("yes", 3)
+    assert ask_one(behave) == ("yes", 3)
 
 
 @pytest.mark.parametrize("status", [429, 500])
 def test_a_lasting_failure_is_asked_again_so_many_times_and_no_more(status):
-    reply, sent = one(lambda asked: asked.answer(b"still busy", status=status), retries=2)
+    reply, sent = ask_one(lambda asked: asked.answer(b"still busy", status=status), retries=2)
     assert reply == NoReply(reason=f"HTTP status {status}", detail="still busy")
     assert sent == 3
 
@@ -113,7 +97,7 @@ def test_a_lasting_failure_is_asked_again_so_many_times_and_no_more(status):
 @pytest.mark.parametrize("status", [201, 204, 301, 307, 400, 401, 404, 422])
 def test_a_refusal_is_not_asked_again_and_a_redirect_not_followed(status):
     headers = [("location", "/v1/elsewhere")]
-    reply, sent = one(lambda asked: asked.answer(b"" if status == 204 else b"no", status=status, headers=headers))
+    reply, sent = ask_one(lambda asked: asked.answer(b"" if status == 204 else b"no", status=status, headers=headers))
     assert (reply.reason, sent) == (f"HTTP status {status}", 1)
 
 
@@ -126,7 +110,7 @@ def test_the_pause_that_a_server_asks_for_is_kept():
         else:
             asked.answer(b"", status=429, headers=[("retry-after", "1")])
 
-    assert one(behave) == ("yes", 2)
+    assert ask_one(behave) == ("yes", 2)
     assert time.monotonic() - began >= 1
 
 
@@ -134,13 +118,13 @@ def test_the_pause_that_a_server_asks_for_is_kept():
 def test_no_pause_outlasts_the_deadline(said):
     began = time.monotonic()
     headers = [("retry-after", said.encode("utf-8").decode("latin-1"))]
-    reply, _ = one(lambda asked: asked.answer(b"", status=429, headers=headers), deadline=1.0)
+    reply, _ = ask_one(lambda asked: asked.answer(b"", status=429, headers=headers), deadline=1.0)
     assert reply.reason == "HTTP status 429"
     assert time.monotonic() - began < 1
 
 
 def test_a_silent_server_is_asked_again_and_given_up():
-    reply, sent = one(lambda asked: time.sleep(0.4), read_timeout=0.1, retries=1)
+    reply, sent = ask_one(lambda asked: time.sleep(0.4), read_timeout=0.1, retries=1)
     assert (reply, sent) == (NoReply(reason="the server is silent"), 2)
 
 
@@ -160,7 +144,7 @@ def drip_head(asked):
 @pytest.mark.parametrize("behave", [drip_body, drip_head])
 def test_a_server_that_drips_is_given_up_at_the_deadline(behave):
     began = time.monotonic()
-    reply, sent = one(behave, deadline=0.3)
+    reply, sent = ask_one(behave, deadline=0.3)
     assert (reply, sent) == (NoReply(reason="no reply within the deadline"), 1)
     assert time.monotonic() - began < 1
 
@@ -170,7 +154,7 @@ def test_a_reply_that_stops_midway_is_not_asked_for_again():
         asked.drip(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
         time.sleep(0.4)
 
-    assert one(behave, read_timeout=0.1) == (NoReply(reason="the reply stopped midway"), 1)
+    assert ask_one(behave, read_timeout=0.1) == (NoReply(reason="the reply stopped midway"), 1)
 
 
 def test_a_refused_connection_is_no_reply():
@@ -193,26 +177,26 @@ def test_a_huge_reply_is_not_read_to_its_end():
         for _ in range(1000):
             asked.drip(b" " * 100_000)
 
-    assert one(behave) == (NoReply(reason="the reply is longer than 20000 bytes"), 1)
+    assert ask_one(behave) == (NoReply(reason="the reply is longer than 20000 bytes"), 1)
 
 
 def test_a_reply_of_exactly_the_longest_length_is_read():
     body = json.dumps(completion("yes")).encode().ljust(20_000)
-    assert one(lambda asked: asked.answer(body)) == ("yes", 1)
-    assert one(lambda asked: asked.answer(body + b" "))[0].reason == "the reply is longer than 20000 bytes"
+    assert ask_one(lambda asked: asked.answer(body)) == ("yes", 1)
+    assert ask_one(lambda asked: asked.answer(body + b" "))[0].reason == "the reply is longer than 20000 bytes"
 
 
 def test_a_reply_in_chunks_or_until_the_server_hangs_up_is_read():
     body = json.dumps(completion("yes")).encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:])) + b"0\r\n\r\n"
     chunked = b"HTTP/1.1 200 OK\r\ncontent-encoding: Identity\r\ntransfer-encoding: chunked\r\n\r\n" + chunks
-    assert one(lambda asked: asked.send_raw(chunked)) == ("yes", 1)
-    assert one(lambda asked: asked.send_raw(b"HTTP/1.0 200 OK\r\n\r\n" + body)) == ("yes", 1)
+    assert ask_one(lambda asked: asked.send_raw(chunked)) == ("yes", 1)
+    assert ask_one(lambda asked: asked.send_raw(b"HTTP/1.0 200 OK\r\n\r\n" + body)) == ("yes", 1)
 
 
 def test_a_compressed_reply_is_not_unpacked():
     body = gzip.compress(json.dumps(completion("yes")).encode())
-    reply, _ = one(lambda asked: asked.answer(body, headers=[("content-encoding", "gzip")]))
+    reply, _ = ask_one(lambda asked: asked.answer(body, headers=[("content-encoding", "gzip")]))
     assert reply.reason == "the reply is compressed although that was ruled out"
 
 
@@ -220,116 +204,9 @@ def test_a_compressed_reply_is_not_unpacked():
     "junk", [b"", b"\x00\xff" * 40, b"HTTP/1.1 two hundred\r\n\r\n", b"HTTP/1.1 200 OK\r\n: :\r\n\r\n"]
 )
 def test_what_is_not_http_is_no_reply_and_not_asked_again(junk):
-    reply, sent = one(lambda asked: asked.send_raw(junk))
+    reply, sent = ask_one(lambda asked: asked.send_raw(junk))
     assert reply.reason == "the connection failed: RemoteProtocolError"
     assert sent == 1
-
-
-def changed(**changes):
-    good = completion("yes")
-    good["choices"][0] |= changes
-    return good
-
-
-MALFORMED = {
-    "not JSON": b"yes",
-    "cut JSON": json.dumps(completion("yes")).encode()[:-1],
-    "nothing": b"",
-    "brackets without end": b"[" * 9000,
-    "a number of many digits": b"1" * 9000,
-    "not UTF-8": json.dumps(completion("y\u00e9s"), ensure_ascii=False).encode("latin-1"),
-    "NaN": json.dumps(completion("yes") | {"created": math.nan}).encode(),
-    "another object": {"error": {"message": "overloaded"}},
-    "a list": b"[]",
-    "no choices": {**completion("yes"), "choices": []},
-    "choices that are a table": {**completion("yes"), "choices": {"0": {}}},
-    "two choices": {**completion("yes"), "choices": completion("yes")["choices"] * 2},
-    "a choice that is text": {**completion("yes"), "choices": ["yes"]},
-    "no message": changed(message=None),
-    "a message of the user": changed(message={"role": "user", "content": "yes"}),
-    "content of parts": changed(message={"role": "assistant", "content": [{"type": "text", "text": "yes"}]}),
-    "content that is a number": changed(message={"role": "assistant", "content": 1}),
-    "no content": changed(message={"role": "assistant", "content": None, "reasoning_content": "yes"}),
-    "empty content": completion("  \n"),
-    "a refusal": changed(message={"role": "assistant", "content": "yes", "refusal": "I cannot"}),
-    "half a character": changed(message={"role": "assistant", "content": "yes \ud800"}),
-    "cut at max_tokens": completion("yes", finish_reason="length"),
-    "filtered": completion("yes", finish_reason="content_filter"),
-    "unfinished": changed(finish_reason=None),
-}
-
-
-@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_reply_is_none_and_not_asked_for_again(body):
-    reply, sent = one(lambda asked: asked.answer(body))
-    assert isinstance(reply, NoReply)
-    assert sent == 1
-
-
-def chosen(body, choices=("yes", "no")):
-    with ChatServer(lambda asked: asked.answer(body)) as server:
-        vlm = client(server, temperature=0.7, request={"top_k": 5})
-        found = vlm.choose(numbered(1), choices)
-        assert len(server.asked) == 1
-        assert sum(vlm.no_replies.values()) == int(found.isnan().any())
-    return server.asked[0].json, found[0].tolist()
-
-
-def test_token_probabilities_are_asked_for_and_read():
-    asked, found = chosen(first_token({"Yes": math.log(0.5), "no": math.log(0.3), " yes": math.log(0.1), "?": -5.0}))
-    assert found == pytest.approx([0.6, 0.3], abs=1e-12)
-    assert (asked["logprobs"], asked["top_logprobs"], asked["max_tokens"], asked["temperature"]) == (True, 20, 1, 0)
-
-
-def test_a_choice_that_is_not_listed_counts_only_where_it_hardly_can():
-    _, found = chosen(first_token({"yes": math.log(0.99), "maybe": math.log(0.002)}))
-    assert found == pytest.approx([0.99, 0.001])  # at most 0.002, the least one listed: half of it
-    _, found = chosen(first_token({"yes": math.log(0.6), "maybe": math.log(0.2)}))
-    assert all(math.isnan(each) for each in found)  # no may have up to 0.2
-    _, found = chosen(first_token({"<think>": -0.01, "Well": -6.0}))
-    assert all(math.isnan(each) for each in found)
-
-
-def with_tokens(*top):
-    good = first_token({"yes": -0.5, "no": -1.5})
-    good["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = list(top)
-    return good
-
-
-YES, NO = {"token": "yes", "logprob": -0.5}, {"token": "no", "logprob": -1.5}
-NO_PROBABILITIES = {
-    "a server that gives none": completion("yes"),
-    "an empty list": with_tokens(),
-    "text for a number": with_tokens(YES, {**NO, "logprob": "-1.5"}),
-    "false for a number": with_tokens({**YES, "logprob": False}),
-    "above 1": with_tokens(YES, {**NO, "logprob": 0.1}),
-    "infinity": json.dumps(with_tokens(YES, {**NO, "logprob": -math.inf})).encode(),
-    "more than a float holds": json.dumps(with_tokens(YES, NO)).replace("-1.5", "-" + "1" * 400).encode(),
-    "more than 1 together": with_tokens({**YES, "logprob": -0.1}, {**NO, "logprob": -0.1}),
-    "a token twice": with_tokens({**YES, "logprob": -2.0}, NO, NO),
-    "a number for a token": with_tokens(YES, {**NO, "token": 5}),
-    "tokens without table": with_tokens("yes", "no"),
-    **{
-        name: body for name, body in MALFORMED.items() if not ({name} & {"unfinished", "filtered", "cut at max_tokens"})
-    },
-}
-
-
-@pytest.mark.parametrize("body", NO_PROBABILITIES.values(), ids=NO_PROBABILITIES)
-def test_malformed_probabilities_are_a_row_of_nan(body):
-    _, found = chosen(body)
-    assert all(math.isnan(each) for each in found)
-
-
-def test_one_bad_row_leaves_the_others_alone():
-    def behave(asked):
-        bad = asked.text == "number 1"
-        asked.answer(b"{" if bad else first_token({"yes": math.log(0.75), "no": math.log(0.25)}))
-
-    with ChatServer(behave) as server:
-        found = client(server).choose(numbered(3), ["yes", "no"])
-    assert found.isnan().any(dim=-1).tolist() == [False, True, False]
-    assert found[2].tolist() == pytest.approx([0.75, 0.25])
 
 
 def test_the_key_is_sent_and_shown_nowhere(monkeypatch):
