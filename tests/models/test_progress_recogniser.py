@@ -82,6 +82,13 @@ def test_a_reversed_episode_or_one_that_stands_still_raises_nothing():
     assert recogniser().after(path()[:1].expand(50, -1)).progress == 10
 
 
+def test_only_as_many_frames_as_are_followed_so_far_count():
+    """An episode that idles first follows all of the demonstrations in the end, but none of them yet."""
+    idles_first = torch.cat([path()[:1].expand(20, -1), path()])
+    assert followed_in_order(idles_first, path(), metric="cosine") == 50
+    assert recogniser().after(idles_first).progress == 10
+
+
 def test_demonstrations_and_episodes_may_differ_in_length():
     uneven = recogniser(demonstrations=[path(40), path(50), path(63)])
     assert uneven.horizon == 63
