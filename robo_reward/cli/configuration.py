@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 import robo_reward
+from robo_reward.training.fit import MODELS
 
 
 def config_folder() -> Path:
@@ -25,8 +26,17 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException: An override that names no key or choice; its message says which there are.
     """
+    overrides = [part for override in overrides for part in _saved_models(override)]
     with initialize_config_dir(config_dir=str(config_folder()), version_base="1.3"):
         return compose(config_name=verb, overrides=list(overrides))
+
+
+def _saved_models(override: str) -> list[str]:
+    """Let `reward_model=FOLDER` name a folder that `robo-reward fit` wrote."""
+    key, _, value = override.partition("=")
+    if key != "reward_model" or not (Path(value) / MODELS).is_file():
+        return [override]
+    return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
 
 
 def help_text(verb: str, purpose: str) -> str:

@@ -5,13 +5,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from robo_reward.cli.build import build, plain
+from robo_reward.cli.build import build, plain, takes_encoder
+from robo_reward.cli.choose_models import rebuild_model
 from robo_reward.evaluation.evaluation import EvaluationSettings, evaluate
 from robo_reward.evaluation.metrics_file import write_metrics
 from robo_reward.evaluation.report import write_report
 from robo_reward.perception.encoder import EmbeddingRewardModel
 from robo_reward.relabel.embed_episodes import EpisodeEmbedder
-from robo_reward.relabel.run import read_provenance
+from robo_reward.relabel.run import PROVENANCE, read_provenance
 
 
 def run(config: DictConfig) -> None:
@@ -20,14 +21,18 @@ def run(config: DictConfig) -> None:
     output = Path(config.output) if config.output is not None else folder.with_name(f"{folder.name}_report")
     provenance = read_provenance(folder)
     source = build(config.episodes)
-    encoder = build(provenance["encoder"] | plain(config.encoder))
-    models = {text: build(own, encoder=encoder) for text, own in provenance["models"].items()}
-    embedder = EpisodeEmbedder(encoder, source, store=build(config.embeddings), batch_size=config.batch_size)
-    embeds = all(isinstance(model, EmbeddingRewardModel) for model in models.values())
+    described = provenance["models"]
+    looks = any(takes_encoder(own) for own in described.values())
+    encoder = build(provenance["encoder"] | plain(config.encoder)) if looks else None
+    models = {text: rebuild_model(own, encoder, (folder / PROVENANCE).parent) for text, own in described.items()}
+    embed = None
+    if encoder is not None and all(isinstance(model, EmbeddingRewardModel) for model in models.values()):
+        store = build(config.embeddings)
+        embed = EpisodeEmbedder(encoder, source, store=store, batch_size=config.batch_size).embed
     evaluation = evaluate(
         source,
         models.__getitem__,
-        embed=embedder.embed if embeds else None,
+        embed=embed,
         settings=EvaluationSettings(fitted_on=provenance["fitted_on"], **plain(config.settings)),
         provenance=provenance,
     )

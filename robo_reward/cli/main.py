@@ -13,6 +13,7 @@ from robo_reward.cli.failure import USER_ERRORS, failure_text
 VERBS: Mapping[str, str] = {
     "demo": "record simulated tasks, put rewards into them, evaluate, report; needs no data and no download",
     "record": "record simulated tasks with scripted experts, successes and failures, into a LeRobot v3 data set",
+    "fit": "learn reward models from demonstrations, one for each task, and keep them in a folder",
     "relabel": "write a copy of a data set with progress, spread, potential and reward of every frame",
     "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
 }

@@ -7,8 +7,11 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from robo_reward.cli.build import Plain, build, build_models, describe_models, fit_models, plain
+from robo_reward.cli.build import Plain, build, plain
+from robo_reward.cli.choose_models import ChosenModels, choose_models, watched
+from robo_reward.cli.fitting import fit_with_bar
 from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.relabel.run import Relabelling, relabel
 
 
@@ -16,22 +19,17 @@ def run(config: DictConfig) -> None:
     """Relabel as configured and say where the result is."""
     output = Path(config.output)
     source = build(config.episodes)
-    encoder, store = build(config.encoder), build(config.embeddings)
+    store = build(config.embeddings)
     instructions = list(dict.fromkeys(episode.instruction for episode in source.episodes))
-    models = build_models(config, instructions, encoder)
+    chosen = choose_models(config, instructions)
     if config.demonstrations.path is not None:
-        demonstrations = LeRobotEpisodes(
-            Path(config.demonstrations.path),
-            cameras=plain(config.episodes)["cameras"],
-            select=plain(config.demonstrations)["select"],
-        )
-        models = fit_models(models, demonstrations, store=store, batch_size=config.batch_size)
+        chosen = _fitted(config, chosen, store)
     relabelling = Relabelling(
-        models=models,
+        models=chosen.models,
         discount=config.discount,
         potential=build(config.shaping),
         success_reward=config.success_reward,
-        provenance=_provenance(config, describe_models(models, config.reward_model._target_), source),
+        provenance=_provenance(config, chosen, source),
     )
     relabel(source, output, relabelling, store=store, batch_size=config.batch_size)
     said = any(episode.success is not None for episode in source.episodes)
@@ -45,7 +43,26 @@ def run(config: DictConfig) -> None:
         )
 
 
-def _provenance(config: DictConfig, models: dict[str, Plain], source: Any) -> Plain:
+def _fitted(config: DictConfig, chosen: ChosenModels, store: EmbeddingStore | None) -> ChosenModels:
+    demonstrations = LeRobotEpisodes(
+        Path(config.demonstrations.path),
+        cameras=plain(config.episodes)["cameras"],
+        select=plain(config.demonstrations)["select"],
+    )
+    if config.watch_cameras:
+        chosen = watched(chosen)
+    models, _ = fit_with_bar(
+        chosen.models,
+        demonstrations,
+        store=store,
+        batch_size=config.batch_size,
+        steps_column=config.demonstrations.steps_column,
+        unknown_success=True,
+    )
+    return chosen.with_models(models)
+
+
+def _provenance(config: DictConfig, chosen: ChosenModels, source: Any) -> Plain:
     """What a reader needs to build the models again; no clock times."""
     fitted_on: list[int] = []
     demonstrations = plain(config.demonstrations)
@@ -60,8 +77,8 @@ def _provenance(config: DictConfig, models: dict[str, Plain], source: Any) -> Pl
     return {
         "software": f"robo_reward {version('robo-reward')}",
         "episodes": plain(config.episodes),
-        "encoder": plain(config.encoder),
-        "models": models,
+        "encoder": chosen.encoder_config,
+        "models": chosen.described(),
         "shaping": plain(config.shaping),
         "demonstrations": demonstrations,
         "fitted_on": fitted_on,

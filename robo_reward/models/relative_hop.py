@@ -10,7 +10,7 @@ from torch import Tensor
 START, GOAL = -1, -2
 """Stand for the reference pictures in place of a time index."""
 
-Seen = TypeVar("Seen", contravariant=True)
+Seen_contra = TypeVar("Seen_contra", contravariant=True)
 """What a source looks at: a `Clip` or an `EmbeddedClip`."""
 
 
@@ -43,7 +43,7 @@ class Hops:
             raise ValueError(f"spread must be >= 0, got {spread.min():g}")
 
 
-class HopSource(Protocol[Seen]):
+class HopSource(Protocol[Seen_contra]):
     """Compares two moments of an episode, with pictures of a start and of the goal for reference. Bound to one task."""
 
     @property
@@ -51,7 +51,7 @@ class HopSource(Protocol[Seen]):
         """Identifies weights or model, references, task and settings."""
         ...
 
-    def hops(self, seen: Seen, before: Int64[Tensor, " pair"], after: Int64[Tensor, " pair"]) -> Hops:
+    def hops(self, seen: Seen_contra, before: Int64[Tensor, " pair"], after: Int64[Tensor, " pair"]) -> Hops:
         """Give H(before, after) for pairs of time steps, the same pairs for every episode of the batch.
 
         Args:

@@ -23,9 +23,18 @@ def embedded_encoder(*, device: str, runtime: str, precision: str, batch_size: i
     Raises:
         EncoderError: Its files are missing or damaged, or the device, runtime or precision is not to be had.
     """
+    return OpenClipEncoder(
+        embedded_checkpoint(), device=device, runtime=runtime, precision=precision, batch_size=batch_size
+    )
+
+
+def embedded_checkpoint() -> str:
+    """Give the encoder's name for open_clip.
+
+    Raises:
+        EncoderError: Its files are missing.
+    """
     missing = [name for name in _FILES if not (FOLDER / name).is_file()]
     if missing:
         raise EncoderError(f"the embedded encoder is incomplete: {FOLDER} has no {', '.join(missing)}")
-    return OpenClipEncoder(
-        f"local-dir:{FOLDER}", device=device, runtime=runtime, precision=precision, batch_size=batch_size
-    )
+    return f"local-dir:{FOLDER}"

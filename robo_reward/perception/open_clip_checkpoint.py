@@ -19,8 +19,10 @@ from robo_reward.perception.torchvision_ops import declare_torchvision_ops
 
 declare_torchvision_ops()  # open_clip imports torchvision, which needs the declarations first
 import open_clip  # noqa: E402
+from open_clip.modified_resnet import ModifiedResNet as ModifiedResNet  # noqa: E402, PLC0414 - for open_clip_features
 from open_clip.pretrained import get_pretrained_cfg  # noqa: E402
 from open_clip.transform import PreprocessCfg  # noqa: E402
+from open_clip.transformer import VisionTransformer as VisionTransformer  # noqa: E402, PLC0414
 from timm.utils.model import reparameterize_model  # noqa: E402
 
 _SCHEMES = ("hf-hub:", "local-dir:")

@@ -12,7 +12,9 @@ from robo_reward.episodes.durable import atomic_file, check_absent, publish_fold
 from robo_reward.episodes.lerobot_copy import CopyableSource, check_copyable, write_lerobot_v3
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.progress_sidecar import write_progress_sidecar
+from robo_reward.models.saved_models import write_weights
 from robo_reward.perception.embedding_store import EmbeddingStore
+from robo_reward.perception.fitting import FittableRewardModel
 from robo_reward.relabel.journal import Journal, job_fingerprint
 from robo_reward.relabel.progress_bar import FrameProgress
 from robo_reward.relabel.reward_columns import FEATURES, reward_columns
@@ -85,6 +87,9 @@ def relabel(
     _score(source, relabelling, journal, store=store, batch_size=batch_size)
     data_set = staging / "data_set"
     _write(data_set, source, relabelling, journal)
+    for model in relabelling.models.values():
+        if isinstance(model, FittableRewardModel):
+            write_weights((data_set / PROVENANCE).parent, model)
     with atomic_file(data_set / PROVENANCE) as temporary:
         temporary.write_text(json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     publish_folder(data_set, output)
