@@ -177,10 +177,12 @@ class WatchedCameras:
 
 
 def blank_pictures(encoder: ImageEncoder) -> Float32[Tensor, "blank dim"]:
-    """Embed pictures that show nothing: black, grey and white ones, as a broken or covered camera gives."""
+    """Embed pictures that show nothing: black, greys, white, and noise, as a broken or covered camera gives."""
     levels = torch.tensor([0, 64, 128, 192, 255], dtype=torch.uint8)
     size = encoder.image_size
-    return encoder.embed(encoder.prepare(levels[:, None, None, None].expand(-1, 3, size, size).contiguous()))
+    plain = levels[:, None, None, None].expand(-1, 3, size, size)
+    noise = torch.randint(0, 256, (1, 3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return encoder.embed(encoder.prepare(torch.cat([plain, noise, noise // 10])))
 
 
 def _built(encoder: ImageEncoder, settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FittableRewardModel:

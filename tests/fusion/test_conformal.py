@@ -67,7 +67,7 @@ def test_the_scale_is_the_stated_order_statistic():
     ]
     assert ConformalProgress.calibrated_on(estimates, truths, coverage=0.9).scale == pytest.approx(9)
     assert ConformalProgress.calibrated_on(estimates, truths, coverage=0.5).scale == pytest.approx(5)
-    assert ConformalProgress.calibrated_on(estimates, truths, coverage=0.78).scale == pytest.approx(8)  # ⌈10 · 0.78⌉
+    assert ConformalProgress.calibrated_on(estimates, truths, coverage=0.71).scale == pytest.approx(8)  # ⌈10 · 0.71⌉
 
 
 @pytest.mark.parametrize(("coverage", "needed"), [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])

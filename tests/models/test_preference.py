@@ -5,9 +5,11 @@ import torch
 from fake_encoder import FakeEncoder
 from reward_model import CONTRACT, random_clip
 
+from robo_reward.models.bradley_terry import BradleyTerry
+from robo_reward.models.compressed_view import CompressedView
 from robo_reward.models.preference import UNMEASURED, PreferenceReward
 from robo_reward.models.preference_pairs import FrameReference, PreferencePair, pairs_from_time
-from robo_reward.models.preference_view import squash
+from robo_reward.models.preference_view import PreferenceView, calibrated_view, squash, standardised
 from robo_reward.perception.encoder import EmbeddedClip, embed_clip
 from robo_reward.perception.fitting import FitProgress, FittableRewardModel, LabelledClip
 
@@ -89,6 +91,14 @@ def test_settings_and_weights_rebuild_it(fitted):
     assert PreferenceReward(ENCODER, **fitted.settings, weights=other).version != fitted.version
 
 
+def test_every_setting_is_kept():
+    given = {"rank": 3, "hidden": 2, "pairs": 50, "margin": 0.2, "seed": 4}
+    before = PreferenceReward(ENCODER, **given)
+    after = before.fitted_to([episode(0), episode(1)])
+    assert before.settings == given | {"cameras": []}
+    assert after.settings == given | {"cameras": list(CAMERAS)}
+
+
 def test_the_same_clips_give_the_same_model_and_another_seed_another(fitted):
     clips = [episode(seed) for seed in range(3)]
     assert PreferenceReward(ENCODER, pairs=600).fitted_to(clips).version == fitted.version
@@ -152,6 +162,38 @@ def test_what_it_cannot_learn_from_is_refused_by_name():
         PreferenceReward(ENCODER, pairs=20).fitted_to([episode(0)]).estimate_embedded(other)
 
 
+def calibrated(scores: torch.Tensor, progress: torch.Tensor, groups: torch.Tensor) -> PreferenceView:
+    """A view whose members all score a frame by its one number."""
+    one = torch.ones(3, 1, dtype=torch.float64)
+    parameters = {"linear": one, "inner": one[:, None], "bias": one * 0, "outer": one * 0}
+    return calibrated_view(
+        CompressedView(centre=torch.zeros(1), basis=torch.ones(1, 1)),
+        BradleyTerry(parameters=parameters),
+        scores[:, None].double(),
+        progress.double(),
+        groups,
+        unmeasured=UNMEASURED,
+    )
+
+
+def test_progress_never_falls_with_the_score_although_demonstrations_may():
+    progress = torch.linspace(0, 1, 101)
+    view = calibrated(progress - 0.6 * (progress > 0.5), progress, torch.zeros(101, dtype=torch.long))
+    assert bool((view.knots.diff() >= 0).all())
+    assert bool((view(torch.linspace(-1, 2, 99)[:, None])[0].diff() >= 0).all())
+
+
+def test_the_residual_is_measured_on_what_members_did_not_learn_from():
+    """Groups 0 to 2 are held out by a member each; groups 3 and 4 are learnt from by all, and do not count."""
+    progress = torch.linspace(0, 1, 100).repeat(2)
+    wrong = torch.cat([torch.zeros(100), torch.ones(100)])
+    groups = wrong.long() * 3
+    scores = torch.where(wrong > 0, 0.5, progress)
+    held_right = calibrated(scores, progress, groups)
+    held_wrong = calibrated(scores, progress, 3 - groups)
+    assert float(held_right.residual) < float(held_wrong.residual) - 0.05
+
+
 def test_squash_is_rising_bounded_and_linear_between_knots():
     knots = torch.tensor([-1.0, 0.0, 0.0, 2.0], dtype=torch.float64)
     scores = torch.tensor([-9, -1, -0.5, 0.0, 1.0, 2.0, 9.0, torch.nan], dtype=torch.float64)
@@ -159,6 +201,18 @@ def test_squash_is_rising_bounded_and_linear_between_knots():
     assert torch.allclose(found[:7], torch.tensor([0, 0, 1 / 6, 2 / 3, 5 / 6, 1, 1], dtype=torch.float64))
     assert bool(found[7].isnan())
     assert bool((squash(torch.linspace(-3, 4, 99, dtype=torch.float64), knots).diff() >= 0).all())
+
+
+def test_progress_is_that_of_the_mean_score_and_members_that_disagree_make_it_less_sure(fitted):
+    weights = {name.removeprefix("0."): each for name, each in fitted.weights.items() if name.startswith("0.")}
+    view = PreferenceView.from_weights(weights)
+    rows = episode(20).clip.embedding[0, :, 0]
+    progress, variance = view(rows)
+    scores = standardised(view.scores(view.view(rows)), view.standard)
+    opinions = squash(scores, view.knots)
+    assert torch.allclose(progress, squash(scores.mean(dim=0), view.knots))
+    assert torch.allclose(variance, (opinions - progress).square().mean(dim=0) + view.residual**2)
+    assert float((opinions - progress).abs().max()) > 1e-3
 
 
 def test_drawn_pairs_follow_time_by_the_margin_and_prefer_success_to_failure():

@@ -53,6 +53,9 @@ def test_each_episode_begins_as_new():
     assert one.over(torch.full((4,), 0.9)) == one.over(torch.full((4,), 0.9)) == [False, False, True, True]
     one.step(0.9)
     one.step(0.9)
+    assert one.over(torch.full((4,), 0.9)) == [False, False, True, True]
+    one.step(0.9)
+    one.step(0.9)
     one.reset()
     assert not one.step(0.9)
 

@@ -135,8 +135,8 @@ def progressing() -> list[LabelledClip]:
 
 
 def test_pictures_that_show_nothing_are_of_the_encoders_own_size():
-    assert blank_pictures(ENCODER).shape == (5, ENCODER.dim)
-    assert len(blank_pictures(ENCODER).unique(dim=0)) == 5
+    assert blank_pictures(ENCODER).shape == (7, ENCODER.dim)
+    assert len(blank_pictures(ENCODER).unique(dim=0)) == 7
 
 
 def test_what_cannot_be_built_or_fitted_is_refused_by_name():
