@@ -179,12 +179,13 @@ def test_a_camera_that_misleads_does_not_drown_the_other():
     """Something passes before the wrist camera that looks alike each time, and comes when it likes."""
     cameras = ("front", "wrist")
     shifts = (0, 25, 41, 13)
-    seen = [path(60, seed, views=2, noise=0.4) for seed in range(4)]
-    for each, shift in zip(seen, shifts, strict=True):
-        each[:, 1] = each[:, 1].roll(shift, dims=0)
+    seen = [path(60, seed, views=2, noise=0.6) for seed in range(4)]
+    for seed, shift in enumerate(shifts):
+        seen[seed][:, 1] = path(60, seed, views=2, noise=0.01)[:, 1].roll(shift, dims=0)
     match = fitted([LabelledClip(clip=clip_of(each, cameras), success=True) for each in seen[:3]])
     progress = match.estimate_embedded(clip_of(seen[3], cameras)).progress[0]
-    assert float((progress - torch.linspace(0, 1, 60)).abs().mean()) < 0.03
+    late = (progress - torch.linspace(0, 1, 60))[5:]  # before, home is mixed up with home
+    assert float(late.abs().mean()) < 0.03
 
 
 def test_cameras_that_disagree_spread_more():
