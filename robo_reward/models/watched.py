@@ -194,7 +194,7 @@ def _built(encoder: ImageEncoder, settings: Mapping[str, Any], weights: Mapping[
     module, name = target.rsplit(".", 1)
     kind = getattr(import_module(module), name)
     arguments = {key: value for key, value in settings.items() if key != TARGET}
-    return kind(encoder, **arguments, weights=weights) if weights else kind(encoder, **arguments)
+    return kind(encoder, **arguments | ({"weights": weights} if weights else {}))
 
 
 def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -121,6 +121,17 @@ def test_plain_settings_and_weights_rebuild_model_and_watch():
     assert WatchedCameras(ENCODER, **fitted.settings, weights=other).version != fitted.version
 
 
+def test_an_inner_model_with_weights_of_its_own_is_rebuilt_too():
+    inner = {"_target_": "robo_reward.models.preference.PreferenceReward", "pairs": 50, "weights": None}
+    fitted = WatchedCameras(ENCODER, model=inner, frozen_after=4).fitted_to(progressing())
+    again = WatchedCameras(ENCODER, **fitted.settings, weights=fitted.weights)
+    assert {name.split(".")[0] for name in fitted.weights} == {"model", "watch"}
+    assert again.version == fitted.version
+    clip = progressing()[0].clip
+    assert torch.equal(again.estimate_embedded(clip).progress, fitted.estimate_embedded(clip).progress)
+    assert not bool(fitted.estimate_embedded(clip).abstained.all())
+
+
 def progressing() -> list[LabelledClip]:
     """From red to green, as the prompts of the inner model say."""
     found = []
