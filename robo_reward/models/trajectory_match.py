@@ -131,7 +131,9 @@ class TrajectoryMatch:
         residual = torch.tensor([memory.residual for memory in memories], dtype=torch.float64)
         variance = torch.stack([variance for _, variance in opinions], dim=-1) + residual**2
         together = fuse_views(own[None], variance[None])
-        joint, _ = expected_progress(_joint([fit for fit, _ in fits], near, residual), memories[0].progress, **how)
+        joint, _ = expected_progress(
+            joint_log_likelihood([fit for fit, _ in fits], near, residual), memories[0].progress, **how
+        )
         progress = torch.where(near.any(dim=-1), joint, torch.nan)
         # the views' second moment around what they say together
         return progress, (together.spread[0].square() + (together.progress[0] - progress).square()).sqrt()
@@ -175,7 +177,7 @@ class TrajectoryMatch:
         return TrajectoryMemory.from_tensors(own)
 
 
-def _joint(
+def joint_log_likelihood(
     fits: Sequence[Float64[Tensor, "time demonstration position"]],
     near: Bool[Tensor, "time view"],
     residual: Float64[Tensor, " view"],

@@ -8,7 +8,7 @@ from reward_model import CONTRACT, random_clip, same
 from robo_reward.evaluation.value_order import value_order_correlation
 from robo_reward.models.demonstration_alignment import aligned_positions
 from robo_reward.models.frame_basis import FrameBasis
-from robo_reward.models.trajectory_match import TrajectoryMatch
+from robo_reward.models.trajectory_match import TrajectoryMatch, joint_log_likelihood
 from robo_reward.perception.encoder import EmbeddedClip, embed_clip
 from robo_reward.perception.fitting import FittableRewardModel, LabelledClip
 
@@ -186,6 +186,14 @@ def test_a_camera_that_misleads_does_not_drown_the_other():
     progress = match.estimate_embedded(clip_of(seen[3], cameras)).progress[0]
     late = (progress - torch.linspace(0, 1, 60))[5:]  # before, home is mixed up with home
     assert float(late.abs().mean()) < 0.03
+
+
+def test_evidence_is_weighed_by_inverse_variance_against_the_best_camera_that_sees():
+    good, poor = (torch.randn(2, 1, 5, generator=torch.Generator().manual_seed(seed)).double() for seed in (0, 1))
+    near = torch.tensor([[True, True], [False, True]])
+    joint = joint_log_likelihood([good, poor], near, torch.tensor([0.1, 0.2], dtype=torch.float64))
+    torch.testing.assert_close(joint[0], good[0] + poor[0] / 4)
+    torch.testing.assert_close(joint[1], poor[1])
 
 
 def test_cameras_that_disagree_spread_more():
