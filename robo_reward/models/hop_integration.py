@@ -1,5 +1,6 @@
 """From hops to progress: three integrations, their mean, and the consistency-aware update. Pure functions."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,8 @@ CONSISTENCY = 20.0
 """α of the consistency-aware update (table 9 of the paper)."""
 FLOOR = 1e-6
 """ε that keeps the relative disagreement finite at progress 0."""
+LEAST_WHOLE = 0.5
+"""Hop from the reference start to the reference goal, the whole task, below which the two look alike."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -114,3 +117,28 @@ def consistency_weight(
     middle = (forward + backward) / 2
     disagreement = (backward - forward).abs() / (middle + FLOOR)
     return torch.exp(-strength * disagreement.square())
+
+
+def check_references(hop: float) -> None:
+    """Refuse reference pictures that look alike; call it before an integration that is anchored to them.
+
+        Φ_F(success) = H(s_start, s_goal) ≈ 0,   Φ_B(success) = 1,   Φ_I(success) = 1:   Φ*(success) = 2/3
+
+    A task that ends where it began (open and close a drawer, go home) would then never count as done, and its middle
+    would be worth as much as its end.
+
+    Args:
+        hop: H(s_start, s_goal) in [−1, 1], as the source sees it; NaN = it abstained, which refuses nothing.
+
+    Raises:
+        ValueError: The hop is less than half of the task.
+
+    Source:
+        Tan et al. 2025 (2512.23703), equation 8; issue 11 of the published code.
+    """
+    if not math.isnan(hop) and hop < LEAST_WHOLE:
+        raise ValueError(
+            f"the goal picture looks like the start picture: the hop between them is {hop:.2f}, at least {LEAST_WHOLE} "
+            "is needed. Anchored integrations would never see success; what works is integration=incremental, or a "
+            "goal picture that shows what the task changed"
+        )
