@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, final
 
@@ -15,7 +16,7 @@ from robo_reward.fusion.camera_health import CameraWatch
 from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FittableRewardModel, LabelledClip, OnEpoch, silently
-from robo_reward.reward_model import Estimate
+from robo_reward.reward_model import Estimate, RecurrentRewardModel
 
 TARGET = "_target_"
 """Key of plain model settings that names the class, as in the YAML files."""
@@ -27,7 +28,8 @@ class WatchedCameras:
 
     A picture that `CameraWatch` finds lost, frozen, strange or swapped becomes absent; the inner model then answers
     from the other cameras, or abstains. Before a fit nothing is known of good pictures and nothing is left out.
-    The context is the inner model's and the watch's together: c + k − 1 frames.
+    It carries its own memory: the frames that the watch looks back at, and what the inner model remembers, or, of one
+    without a memory of its own, the trusted frames that it looks back at.
 
     Args:
         encoder: What watch and model look through.
@@ -80,12 +82,9 @@ class WatchedCameras:
         return self._watch
 
     @property
-    def context(self) -> int | None:
-        """How many of the latest frames an estimate depends on."""
-        inner = self._model.context
-        if inner is None or self._watch is None:
-            return inner
-        return inner + self._watch.context - 1
+    def context(self) -> None:
+        """All frames since the episode began, by way of its memory."""
+        return None
 
     @property
     def settings(self) -> dict[str, object]:
@@ -117,12 +116,34 @@ class WatchedCameras:
         return self.estimate_embedded(embed_clip(self._encoder, clip))
 
     def estimate_embedded(self, clip: EmbeddedClip) -> Estimate:
-        """Estimate the progress of every frame from its embeddings.
+        """Estimate the progress of every frame from its embeddings; the clip begins an episode.
 
         Raises:
             ValueError: A camera that the watch was not fitted to.
         """
-        return self._model.estimate_embedded(self.trusted(clip))
+        return self.resume(clip, None)[0]
+
+    def resume(self, seen: EmbeddedClip, memory: "WatchMemory | None") -> tuple[Estimate, "WatchMemory"]:
+        """Estimate the next frames of an episode; see `RecurrentRewardModel`.
+
+        Raises:
+            ValueError: A camera that the watch was not fitted to.
+        """
+        known = WatchMemory() if memory is None else memory
+        window = _followed(known.pictures, seen)
+        pictures = None if self._watch is None else _latest(window, self._watch.context - 1)
+        trusted = self.trusted(window).latest(seen.stamp.shape[1])
+        estimate, inner = self._resume_inner(trusted, known.inner)
+        return estimate, WatchMemory(pictures=pictures, inner=inner)
+
+    def _resume_inner(self, trusted: EmbeddedClip, memory: Any | None) -> tuple[Estimate, Any]:
+        model, new = self._model, trusted.stamp.shape[1]
+        if isinstance(model, RecurrentRewardModel):
+            return model.resume(trusted, memory)
+        window = _followed(memory, trusted)
+        whole = model.estimate_embedded(window)
+        estimate = Estimate(progress=whole.progress[:, -new:], spread=whole.spread[:, -new:])
+        return estimate, window if model.context is None else _latest(window, model.context - 1)
 
     def trusted(self, clip: EmbeddedClip) -> EmbeddedClip:
         """Give the clip with every picture absent that is not to be trusted.
@@ -176,6 +197,16 @@ class WatchedCameras:
         return torch.stack(views, dim=2)
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class WatchMemory:
+    """What the model carries along an episode."""
+
+    pictures: EmbeddedClip | None = None
+    """The last frames as they came, which the watch looks back at."""
+    inner: Any | None = None
+    """The inner model's memory, or the trusted frames that it looks back at."""
+
+
 def blank_pictures(encoder: ImageEncoder) -> Float32[Tensor, "blank dim"]:
     """Embed pictures that show nothing: black, greys, white, and noise, as a broken or covered camera gives."""
     levels = torch.tensor([0, 64, 128, 192, 255], dtype=torch.uint8)
@@ -199,3 +230,11 @@ def _built(encoder: ImageEncoder, settings: Mapping[str, Any], weights: Mapping[
 
 def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def _followed(before: EmbeddedClip | None, later: EmbeddedClip) -> EmbeddedClip:
+    return later if before is None else before.followed_by(later)
+
+
+def _latest(clip: EmbeddedClip, num_frames: int) -> EmbeddedClip | None:
+    return clip.latest(num_frames) if num_frames else None

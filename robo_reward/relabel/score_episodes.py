@@ -7,7 +7,7 @@ import torch
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.embedding_store import EmbeddingStore
-from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder
+from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder, embed_clip
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
 from robo_reward.reward_model import Estimate, RecurrentRewardModel, RewardModel
 
@@ -73,7 +73,8 @@ def _parts(model: RewardModel, source: EpisodeSource, episode: Episode) -> Itera
     memory = None
     for clip in source.clips(episode, num_frames=CHUNK):
         if isinstance(model, RecurrentRewardModel):
-            estimate, memory = model.resume(clip, memory)
+            seen = embed_clip(model.encoder, clip) if isinstance(model, EmbeddingRewardModel) else clip
+            estimate, memory = model.resume(seen, memory)
             yield estimate
             continue
         window = clip if before is None else before.followed_by(clip)

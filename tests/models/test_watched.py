@@ -81,19 +81,6 @@ def test_black_pictures_of_all_cameras_are_an_abstention(fitted):
     assert not bool(fitted.model.estimate(clip).abstained.any())
 
 
-def test_the_context_is_that_of_both_together(fitted):
-    assert fitted.watch is not None
-    assert fitted.context == 3 + fitted.watch.context - 1 == 6
-    clip = embed_clip(ENCODER, random_clip(time=14, seed=3))
-    clip.embedding[:, 4:10, 0] = clip.embedding[:, 4:5, 0]
-    whole = fitted.estimate_embedded(clip)
-    for stop in range(6, 15):
-        window = EmbeddedClip(
-            embedding=clip.embedding[:, :stop], cameras=clip.cameras, stamp=clip.stamp[:, :stop]
-        ).latest(fitted.context)
-        assert torch.equal(fitted.estimate_embedded(window).progress[:, -1], whole.progress[:, stop - 1])
-
-
 def test_cameras_may_come_in_another_order_and_one_may_be_missing_altogether(fitted):
     clip = embed_clip(ENCODER, random_clip(seed=1))
     turned = EmbeddedClip(embedding=clip.embedding.flip(2), cameras=clip.cameras[::-1], stamp=clip.stamp)
