@@ -6,13 +6,18 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float32
 from torch import Tensor
+from torch.nn import functional
 
 from robo_reward.perception.encoder import EmbeddedClip
 
 SHRINKAGE = 0.1
 """Part of the mean deviation that is added to each number's before dividing by it: one that never moved says little."""
-ROWS = 16
-"""Frames that are compressed at a time, always: a product of one shape gives a row the same bits in every company."""
+ROWS, COLUMNS = 16, 16
+"""Frames that are compressed at a time, always, and what the number of components is filled up to a multiple of.
+
+A product of one such shape gives a row the same bits at every place and in every company; with odd numbers of columns
+libraries choose kernels that do not.
+"""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -59,13 +64,13 @@ class FrameCompression:
         return torch.stack(out, dim=1).unflatten(0, (batch, time))
 
     def _camera(self, rows: Tensor, view: int) -> Tensor:
-        parts = []
+        parts, basis = [], functional.pad(self.basis[view], (0, -self.num_components % COLUMNS))
         for part in rows.split(ROWS):
             filled = torch.cat([part, part.new_zeros(ROWS - len(part), part.shape[1])])
             standard = (filled - self.mean[view]) / self.deviation[view]
             # NaN in one row would not reach another, but kernels may treat blocks with it differently
             seen = ~standard.isnan().any(dim=1, keepdim=True)
-            product = torch.where(seen, standard, 0.0) @ self.basis[view]
+            product = (torch.where(seen, standard, 0.0) @ basis)[:, : self.num_components]
             parts.append(torch.where(seen, product, torch.nan)[: len(part)])
         return torch.cat(parts)
 

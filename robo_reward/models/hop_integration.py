@@ -134,7 +134,7 @@ def check_references(hop: float) -> None:
         ValueError: The hop is less than half of the task.
 
     Source:
-        Tan et al. 2025 (2512.23703), equation 8; issue 11 of the published code.
+        Tan et al. 2025 (2512.23703), equation 8; users of the published code met it.
     """
     if not math.isnan(hop) and hop < LEAST_WHOLE:
         raise ValueError(

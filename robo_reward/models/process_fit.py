@@ -37,13 +37,14 @@ class FitSettings:
     members: int = 6
     """Heads in the ensemble."""
     width: int = 128
-    """Length of a token, a multiple of four."""
+    """Length of a token, a multiple of 16: other products change bits with the place in a batch."""
     components: int = 64
     """Numbers that are kept of each picture."""
     steps: int = 400
     """Optimiser steps at most."""
     patience: int = 6
-    """Checks without improvement on what is held out, in the second half, before stopping; one every 25 steps."""
+    """Checks without improvement on the recording that is held out, in the second half, before stopping; one every 25
+    steps. Of a single recording nothing is held out that would tell: it is learnt for all steps."""
     num_steps: int | None = None
     """Unsupervised steps of the task that label demonstrations without key frames; None = the fraction of time."""
     seed: int = 0
@@ -52,8 +53,8 @@ class FitSettings:
         for name in ("members", "width", "components", "steps", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if self.width % 4:
-            raise ValueError(f"width must be a multiple of 4, got {self.width}")
+        if self.width % 16:
+            raise ValueError(f"width must be a multiple of 16, got {self.width}")
         if self.num_steps is not None and self.num_steps < 1:
             raise ValueError(f"num_steps must be >= 1 or null, got {self.num_steps}")
 
@@ -78,16 +79,19 @@ def fit_process(
 ) -> FittedProcess:
     """Fit first without what is held out, to find when to stop, then to everything for as many steps.
 
+    Of a single recording parts are held out. They share its layout and light, so they say what error to expect but not
+    when to stop: it is learnt for all steps.
+
     Raises:
-        ValueError: No clip, clips of other cameras, no success or label among them.
+        ValueError: No clip, clips of other cameras, no success or label among them, fewer than two labelled frames.
     """
     clips = _labelled(clips, settings)
-    known = [number for number, each in enumerate(clips) if not bool(each.target.isnan().all())]
+    known = [number for number, each in enumerate(clips) if bool(_lesson_frames(each).any())]
     compression = fit_compression([each.clip for each in clips], num_components=settings.components)
     pictures = [compression(each.clip.embedding)[0] for each in clips]
     lessons, held = _lessons(clips, pictures, known, text)
     quiet = unrest([pictures[number] for number in known], stillness=1.0)
-    course = _Course(settings, lessons, held, on_epoch)
+    course = _Course(settings, lessons, held, on_epoch, stops=len(known) > 1)
 
     def reader(head: ProcessHead) -> ProcessReader:
         return ProcessReader(
@@ -111,16 +115,19 @@ def fit_process(
 
 
 class _Course:
-    """Trains twice: once to see when to stop, once on everything."""
+    """Trains twice: once to see when to stop (`stops`) or what error to expect, once on everything."""
 
-    def __init__(self, settings: FitSettings, lessons: Lessons, held: Tensor, on_epoch: OnEpoch) -> None:
+    def __init__(
+        self, settings: FitSettings, lessons: Lessons, held: Tensor, on_epoch: OnEpoch, *, stops: bool
+    ) -> None:
         self._settings, self._lessons, self._held, self._tell = settings, lessons, held, on_epoch
-        self._rounds = settings.steps // CHECK_EVERY
+        self._stops = stops
+        self._rounds = math.ceil(settings.steps / CHECK_EVERY)
         self.best_step, self.best_error = settings.steps, math.inf
         self._done = 0
 
     def rehearse(self) -> ProcessHead:
-        """Train without what is held out, and keep the head of the best check."""
+        """Train without what is held out, and keep the head of the best check, or of the last where none can tell."""
         lessons, kept = self._lessons.only(~self._held), {}
         test = self._lessons.only(self._held & ~self._lessons.target.isnan())
 
@@ -129,7 +136,8 @@ class _Course:
                 return False
             error = _error(head, test)
             self._report(loss, error)
-            if step > self._settings.steps // 2 and error < self.best_error:
+            last = step == self._settings.steps
+            if last if not self._stops else step > self._settings.steps // 2 and error < self.best_error:
                 self.best_step, self.best_error = step, error
                 kept.update({name: tensor.clone() for name, tensor in head.state_dict().items()})
             return bool(kept) and step - self.best_step >= self._settings.patience * CHECK_EVERY
@@ -168,6 +176,9 @@ def _labelled(clips: Sequence[LabelledClip], settings: FitSettings) -> list[Labe
         raise ValueError(f"clips disagree on cameras: {sorted(cameras)}")
     if all(bool(each.target.isnan().all()) for each in clips):
         raise ValueError("no clip is a success or has progress labels; give at least one successful episode")
+    count = sum(int(_lesson_frames(each).sum()) for each in clips)
+    if count < 2:
+        raise ValueError(f"{count} frames have both a label and a picture; at least 2 are needed, best a few hundred")
     if settings.num_steps is None:
         return list(clips)
     bare = [each for each in clips if each.success and each.progress is None]
@@ -183,8 +194,7 @@ def _lessons(
     """Put all frames that a camera saw together, and mark those that are held out of the rehearsal."""
     held = [torch.full((len(each),), number == known[-1] and len(known) > 1) for number, each in enumerate(pictures)]
     if len(known) == 1:
-        time = len(pictures[known[0]])
-        held[known[0]] = (torch.arange(time) * BLOCKS // time) % HELD_BLOCK == 1
+        held[known[0]] = _held_blocks(_lesson_frames(clips[known[0]]))
     failed = [
         torch.full((len(each),), float(clip.success is False and bool(clip.target.isnan().all())))
         for clip, each in zip(clips, pictures, strict=True)
@@ -204,6 +214,20 @@ def _lessons(
     )
     seen = (~together.isnan().any(dim=-1)).any(dim=-1)
     return lessons.only(seen), torch.cat(held)[seen]
+
+
+def _lesson_frames(clip: LabelledClip) -> Tensor:
+    """Mark the frames that a camera saw and whose progress is known."""
+    return clip.clip.present[0].any(dim=-1) & ~clip.target.isnan()
+
+
+def _held_blocks(usable: Tensor) -> Tensor:
+    """Mark every fourth of the blocks that the only recording's usable frames fall into."""
+    count = int(usable.sum())
+    blocks = min(BLOCKS, count)
+    held = torch.zeros_like(usable)
+    held[usable] = (torch.arange(count) * blocks // count) % HELD_BLOCK == 1
+    return held
 
 
 def _reference(ends: Sequence[Tensor]) -> Tensor:

@@ -33,7 +33,7 @@ class ProcessHead(nn.Module):
         num_components: Length of a compressed embedding.
         text_dim: Length of the task's text embedding; 0 = no text.
         members: Size of the ensemble.
-        width: Length of a token, a multiple of four.
+        width: Length of a token, a multiple of 16.
         generator: Of the first weights.
     """
 

@@ -102,16 +102,13 @@ class ProcessReader:
         return FrameReadings(pictures=pictures, probability=probability)
 
     def hops(self, seen: EmbeddedClip, before: Int64[Tensor, " pair"], after: Int64[Tensor, " pair"]) -> Hops:
-        """Give H(before, after) for pairs of time steps; see `HopSource`."""
+        """Give H(before, after) for pairs of time steps; see `HopSource`. Either may be `START` or `GOAL`.
+
+        Raises:
+            ValueError: An index that is neither a frame of the clip nor a reference.
+        """
         probability = self.read(seen).probability
-        first, last = torch.zeros(NUM_BINS, dtype=torch.float64), torch.zeros(NUM_BINS, dtype=torch.float64)
-        first[0], last[-1] = 1, 1
-        fixed = {START: first, GOAL: last}
-        asked = [
-            fixed[int(index)].expand(len(probability), -1) if int(index) in fixed else probability[:, int(index)]
-            for index in before
-        ]
-        return hops_between(torch.stack(asked, dim=1), probability[:, after])
+        return hops_between(_places(probability, before), _places(probability, after))
 
     def _ask(self, rows: Tensor) -> Tensor:
         filled = torch.cat([rows, rows.new_full((ROWS - len(rows), *rows.shape[1:]), torch.nan)])
@@ -141,6 +138,17 @@ class ProcessReader:
             for camera in self.cameras
         ]
         return torch.stack(views, dim=2)
+
+
+def _places(probability: Float64[Tensor, "batch time bin"], index: Int64[Tensor, " pair"]) -> Tensor:
+    """Give each index's distribution over progress; the references lie at its ends."""
+    time = probability.shape[1]
+    if wrong := [each for each in index.tolist() if each not in (START, GOAL) and not 0 <= each < time]:
+        raise ValueError(f"index {wrong[0]} is no frame of the clip (0 to {time - 1}), nor START or GOAL")
+    ends = torch.zeros(2, NUM_BINS, dtype=torch.float64)
+    ends[0, 0], ends[1, -1] = 1, 1
+    known = torch.cat([probability, ends.expand(len(probability), 2, NUM_BINS)], dim=1)
+    return known[:, torch.where(index == START, time, torch.where(index == GOAL, time + 1, index))]
 
 
 def hops_between(before: Float64[Tensor, "batch pair bin"], after: Float64[Tensor, "batch pair bin"]) -> Hops:

@@ -1,6 +1,5 @@
 """How a process head learns: balanced hops, lost cameras, other layouts, failures."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -185,8 +184,3 @@ class _Sampler:
         jitter = LABEL_WIDTH / 2 * torch.randn(progress.shape, generator=self._generator)
         place = torch.searchsorted(self._progress, (progress + jitter).clamp(0, 1).contiguous())
         return place.clamp(max=len(self._progress) - 1)
-
-
-def warm_up(steps: int) -> int:
-    """Give the step before which stopping early would judge a head that has not learnt yet."""
-    return math.ceil(steps / 2)
