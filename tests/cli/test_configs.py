@@ -2,15 +2,19 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from fake_encoder import FakeEncoder
+from demonstrations import small_process
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from PIL import Image
 
+from robo_reward.cli.choose_models import choose_models
 from robo_reward.cli.configuration import compose_verb, config_folder
 from robo_reward.cli.main import VERBS
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
+from robo_reward.training.fit import FittedModels, save_models
 
+FAKE = {"_target_": "fake_encoder.FakeEncoder"}
 CHOICES = sorted(path for path in config_folder().glob("*/*.yaml"))
 
 
@@ -40,13 +44,32 @@ def test_every_shaping_builds_a_potential(path):
     assert isinstance(instantiate(OmegaConf.load(path), _convert_="all"), Potential)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in CHOICES if path.parent.name == "reward_model"], ids=lambda path: path.stem
-)
-def test_every_reward_model_builds(path):
-    given = {"goal": ["a green square"], "baseline": ["a red square"]}
-    config = OmegaConf.merge(OmegaConf.load(path), given)
-    assert isinstance(instantiate(config, encoder=FakeEncoder(), _convert_="all"), RewardModel)
+@pytest.mark.parametrize("name", [path.stem for path in CHOICES if path.parent.name == "reward_model"])
+def test_every_reward_model_builds(name, tmp_path):
+    config = compose_verb("relabel", [f"reward_model={name}", *what_a_user_gives(name, tmp_path)])
+    assert not OmegaConf.missing_keys(config.reward_model)
+    config.encoder = FAKE
+    models = choose_models(config, ["make it green"]).models
+    assert list(models) == ["make it green"]
+    assert isinstance(models["make it green"], RewardModel)
+
+
+def what_a_user_gives(name: str, folder: Path) -> list[str]:
+    """What is missing from the model's YAML, and nothing else."""
+    picture = folder / "some.png"
+    Image.new("RGB", (8, 6), (0, 255, 0)).save(picture)
+    saved = FittedModels(encoder=FAKE, models={"make it green": small_process()}, fitted_on={}, curves={})
+    vlm, source = "reward_model.vlm.model.model=some", "reward_model.source"
+    return {
+        "prompt_similarity": ["reward_model.goal=[a green square]", "reward_model.baseline=[a red square]"],
+        "saved": [f"reward_model.path='{save_models(saved, folder / 'saved')}'"],
+        "vlm_judgement": [vlm],
+        "vlm_process": [
+            vlm.replace("reward_model", source),
+            f"{source}.goal={{front: '{picture}'}}",
+            f"{source}.start={{front: '{picture}'}}",
+        ],
+    }.get(name, [])
 
 
 def test_the_prompts_of_the_demo_are_for_the_tasks_that_it_records():
