@@ -80,6 +80,11 @@ class VlmHops:
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def references(self) -> frozenset[int]:
+        """`START` and `GOAL`, as far as there are pictures of them."""
+        return frozenset(self._reference)
+
     def hops(self, seen: Clip, before: Int64[Tensor, " pair"], after: Int64[Tensor, " pair"]) -> Hops:
         """Give H(before, after) for pairs of time steps, the same pairs for every episode of the batch.
 
