@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+import torch
 from demonstrations import demonstration, small_process
 from fake_encoder import FakeEncoder
 from fake_vlm import GreenVlm
@@ -15,7 +16,9 @@ from robo_reward.models.preference import PreferenceReward
 from robo_reward.models.prompt_similarity import PromptSimilarity
 from robo_reward.models.similarity_readout import SimilarityReadout
 from robo_reward.models.trajectory_match import TrajectoryMatch
+from robo_reward.models.vlm_hops import VlmHops
 from robo_reward.models.vlm_judgement import VlmJudgement
+from robo_reward.models.vlm_process import VlmProcess
 from robo_reward.models.vlm_readings import TokenProbability
 from robo_reward.models.watched import WatchedCameras
 from robo_reward.perception.encoder import embed_clip
@@ -68,6 +71,16 @@ MODELS: dict[str, Callable[[], RewardModel]] = {
         num_frames=3,
         stride=2,
         spread=0.2,
+    ),
+    "vlm_process": lambda: VlmProcess(
+        VlmHops(
+            GreenVlm(),
+            task="make it green",
+            start=dict.fromkeys(("front", "wrist"), torch.zeros(3, 4, 4, dtype=torch.uint8)),
+            goal=dict.fromkeys(("front", "wrist"), torch.full((3, 4, 4), 255, dtype=torch.uint8)),
+            spread=0.2,
+        ),
+        stride=3,
     ),
     "watched": lambda: fitted(WatchedCameras(FakeEncoder(), model=small_process()), strange=4),
 }

@@ -104,9 +104,9 @@ def test_only_judged_frames_are_asked_about_and_only_what_is_needed(integration,
 
 
 def test_progress_is_held_between_judged_frames_counted_from_the_episodes_start():
-    true = [t / 10 for t in range(10)]
+    true = [0.2 + 0.06 * t for t in range(10)]
     model = VlmProcess(Oracle(), integration="incremental", stride=4)
-    held = [0.0] * 4 + [0.4] * 4 + [0.8] * 2
+    held = [0.2] * 4 + [0.44] * 4 + [0.68] * 2
     assert model.estimate(clip_of(true)).progress[0].tolist() == pytest.approx(held, abs=0.003)
     memory, pieces = None, []
     for start, stop in ((0, 3), (3, 4), (4, 6), (6, 10)):
