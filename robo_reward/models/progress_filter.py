@@ -56,9 +56,10 @@ class ProgressFilter:
         between looks   b ← b K,   K a random walk of deviation diffusion · √Δτ, and jumps · Δτ of the mass anywhere
         at a look       b ← b · ((1 − doubt) p(frame | bin) + doubt)^min(1, looks · Δτ)
 
-    A look is a frame in which a camera's picture differs by more than its unrest from that camera's picture at the last
-    look, or that comes from a camera that was gone; Δτ is the time since, at most 1 / looks. The walk is as likely to
-    go back as forth. So a scene that stands still moves nothing, whatever the noise, and a reversed one goes back.
+    A look is a frame in which a camera's picture differs by more than its unrest from the one that it showed at the
+    last look that it had part in, or that is a camera's first; Δτ is the time since, at most 1 / looks. The walk is as
+    likely to go back as forth. So a scene that stands still moves nothing, whatever the noise, nor does a camera that
+    comes and goes before it, and a reversed scene goes back.
 
     Args:
         settings: How frames and motion are trusted.
