@@ -65,8 +65,10 @@ def progress_of_steps(step: np.ndarray, *, episode: int) -> Float32[Tensor, " ti
     if len(known) == 0 or bool((np.diff(known) < 0).any()):
         raise DataSetError(f"episode {episode}: step numbers must not go backwards, and some must be >= 0; got {step}")
     count = int(known.max()) + 1
-    starts = np.array([np.argmax(step == number) for number in range(count) if bool((step == number).any())])
-    numbers = [number for number in range(count) if bool((step == number).any())]
-    end = len(step) - int(np.argmax(step[::-1] >= 0))
-    frames = np.append(starts, end)
-    return torch.from_numpy(np.interp(np.arange(len(step)), frames, np.append(numbers, count) / count)).float()
+    time = np.arange(len(step))
+    progress = np.zeros(len(step))
+    for number in np.unique(known):
+        first, last = np.flatnonzero(step == number)[[0, -1]]
+        within = np.clip((time - first) / (last + 1 - first), 0, 1)
+        progress = np.where(time >= first, (number + within) / count, progress)
+    return torch.from_numpy(progress).float()

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from demonstrations import demonstration
+
+from robo_reward.clip import Episode
+from robo_reward.errors import DataSetError
+from robo_reward.training.recordings import labelled_clips, progress_of_steps
+
+
+@pytest.mark.parametrize(
+    ("step", "progress"),
+    [
+        ([0, 0, 0, 0], [0, 0.25, 0.5, 0.75]),
+        ([-1, -1, 0, 1, -1, -1], [0, 0, 0, 0.5, 1, 1]),
+        ([0, 0, -1, -1, 1, 1], [0, 0.25, 0.5, 0.5, 0.5, 0.75]),  # between two steps: where the first one ended
+        ([0, -1, 0, 0, 1], [0, 0.125, 0.25, 0.375, 0.5]),  # inside one: part of it
+        ([0, 0, 0, 0, 1, 1], [0, 0.125, 0.25, 0.375, 0.5, 0.75]),  # long or short, a step is worth the same
+        ([1, 1, 2], [1 / 3, 0.5, 2 / 3]),
+    ],
+)
+def test_every_step_is_an_equal_share(step, progress):
+    assert progress_of_steps(np.array(step), episode=0).tolist() == pytest.approx(progress)
+
+
+@pytest.mark.parametrize("step", [[-1, -1], [0, 1, 0], [2, -1, 1]])
+def test_steps_that_are_none_or_go_backwards_are_refused(step):
+    with pytest.raises(DataSetError, match="episode 7: step numbers must not go backwards, and some must be >= 0"):
+        progress_of_steps(np.array(step), episode=7)
+
+
+class Source:
+    """Says of each episode's frames which step they are of."""
+
+    description, fps, episodes, column_names = "steps", 10.0, (), ("step",)
+
+    def columns(self, episode, names):
+        assert names == ["step"]
+        return {"step": np.repeat([0, 1], episode.num_frames // 2)}
+
+    def clips(self, episode, *, num_frames):
+        raise NotImplementedError
+
+    def fingerprint(self, episode, camera):
+        raise NotImplementedError
+
+
+def recorded(success) -> Episode:
+    return Episode(
+        index=0,
+        instruction="make it green",
+        cameras=("front", "wrist"),
+        stamp=torch.arange(8, dtype=torch.float64),
+        terminated=True,
+        success=None if success is None else torch.tensor([False] * 7 + [success]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "unknown", "counts"), [(True, False, True), (False, True, False), (None, True, True), (None, None, None)]
+)
+def test_success_is_what_was_said_or_what_counts_where_nobody_did(said, unknown, counts):
+    pairs = [(recorded(said), demonstration(8).clip)]
+    (clip,) = labelled_clips(Source(), pairs, steps_column=None, unknown_success=unknown)
+    assert clip.success is counts
+    assert clip.progress is None
+
+
+def test_a_column_of_steps_becomes_progress():
+    pairs = [(replace(recorded(True), index=3), demonstration(8).clip)]
+    (clip,) = labelled_clips(Source(), pairs, steps_column="step", unknown_success=True)
+    assert clip.progress.tolist() == pytest.approx(np.linspace(0, 7 / 8, 8).tolist())
