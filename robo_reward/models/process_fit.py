@@ -22,6 +22,8 @@ REFERENCE_FRAMES = 3
 """First and last frames of demonstrations that make the reference start and goal."""
 BLOCKS, HELD_BLOCK = 20, 4
 """Parts of the only recording, and which of them is held out: every fourth."""
+MIXTURE_PRICE = 1.25
+"""How much larger than that of all cameras together the error of a mixture of single cameras may be."""
 CHECKED_FRAMES = 256
 """Held-out frames that a check looks at, at most, evenly spread."""
 
@@ -101,16 +103,19 @@ def fit_process(
             unrest=quiet,
             text=text,
             cameras=clips[0].clip.cameras,
+            trust=torch.zeros(len(clips[0].clip.cameras)),
         )
 
+    held_out = clips[known[-1]] if len(known) > 1 else None
     rehearsal = reader(course.rehearse())
+    trust = rehearsal.trust if held_out is None else _trust(rehearsal, held_out)
     seconds = [float(clips[number].clip.stamp[0, -1] - clips[number].clip.stamp[0, 0]) for number in known]
     return FittedProcess(
-        reader=reader(course.learn()),
+        reader=reader(course.learn()).trusting(trust),
         duration=max(sum(seconds) / len(seconds), 1e-3),
         held_out_error=course.best_error,
-        rehearsal=rehearsal,
-        held_out=clips[known[-1]] if len(known) > 1 else None,
+        rehearsal=rehearsal.trusting(trust),
+        held_out=held_out,
     )
 
 
@@ -233,6 +238,27 @@ def _held_blocks(usable: Tensor) -> Tensor:
 def _reference(ends: Sequence[Tensor]) -> Tensor:
     """Mean picture of each camera; 0 where it gave nothing."""
     return torch.cat(list(ends)).nanmean(dim=0).nan_to_num(0.0)
+
+
+def _trust(reader: ProcessReader, held_out: LabelledClip) -> Tensor:
+    """Choose between reading all cameras together (all 0) and the mixture of what each says alone (equal weights).
+
+    The mixture is taken where it costs no more than `MIXTURE_PRICE` times the error on the held-out recording: it is
+    the one that cameras which contradict each other cannot fool. Of a single recording nobody can tell what a camera
+    alone is worth in another scene: cameras are then read together.
+    """
+    count = len(held_out.clip.cameras)
+    if count == 1:
+        return torch.zeros(1)
+    equal = torch.full((count,), 1 / count)
+    price = _reading_error(reader.trusting(equal), held_out) / _reading_error(reader, held_out)
+    return equal if float(price) <= MIXTURE_PRICE else torch.zeros(count)
+
+
+def _reading_error(reader: ProcessReader, labelled: LabelledClip) -> Tensor:
+    """Give the root mean square error of single frames; NaN where no frame can be read."""
+    progress = mean_progress(reader.read(labelled.clip).probability[0])
+    return (progress - labelled.target).square().nanmean().sqrt()
 
 
 def _error(head: ProcessHead, test: Lessons) -> float:

@@ -44,6 +44,7 @@ class ProcessReader:
         unrest: Of each camera: distance between compressed pictures that shows motion.
         text: Embedding of the instruction; None = the head reads none.
         cameras: Names in the order of the view axis.
+        trust: Weight of each camera in a mixture of what the cameras say one by one; all 0 = they are read together.
     """
 
     def __init__(
@@ -55,14 +56,15 @@ class ProcessReader:
         unrest: Float32[Tensor, " view"],
         text: Float32[Tensor, " dim"] | None,
         cameras: tuple[str, ...],
+        trust: Float32[Tensor, " view"],
     ) -> None:
-        self.compression, self.head = compression, head
+        self.compression, self.head, self.trust = compression, head, trust
         self.references, self.unrest, self.text, self.cameras = references, unrest, text, cameras
 
     @property
     def weights(self) -> dict[str, Tensor]:
         """The tensors that rebuild it."""
-        own = {"references": self.references, "unrest": self.unrest}
+        own = {"references": self.references, "unrest": self.unrest, "trust": self.trust}
         own |= {} if self.text is None else {"text": self.text}
         own |= {f"compression.{name}": tensor for name, tensor in self.compression.weights.items()}
         return own | {f"head.{name}": tensor.detach() for name, tensor in self.head.state_dict().items()}
@@ -82,6 +84,19 @@ class ProcessReader:
             unrest=weights["unrest"],
             text=weights.get("text"),
             cameras=cameras,
+            trust=weights["trust"],
+        )
+
+    def trusting(self, trust: Float32[Tensor, " view"]) -> "ProcessReader":
+        """Give the same reader with other weights of its cameras."""
+        return ProcessReader(
+            compression=self.compression,
+            head=self.head,
+            references=self.references,
+            unrest=self.unrest,
+            text=self.text,
+            cameras=self.cameras,
+            trust=trust,
         )
 
     @property
@@ -111,6 +126,22 @@ class ProcessReader:
         return hops_between(_places(probability, before), _places(probability, after))
 
     def _ask(self, rows: Tensor) -> Tensor:
+        """Read frames from all cameras together, or as the mixture of what each says alone.
+
+        A head that sees two cameras contradict each other believes one of them; a mixture shows the contradiction.
+        """
+        if not bool(self.trust.any()):
+            return self._ask_together(rows)
+        total, weights = torch.zeros(len(rows), NUM_BINS, dtype=torch.float64), torch.zeros(len(rows), 1)
+        for view, trust in enumerate(self.trust):
+            alone = torch.full_like(rows, torch.nan)
+            alone[:, view] = rows[:, view]
+            seen = ~rows[:, view].isnan().any(dim=-1, keepdim=True)
+            total = total + torch.where(seen, trust.double() * self._ask_together(alone), 0.0)
+            weights = weights + trust * seen
+        return total / weights.double()  # 0/0 where no camera saw anything: NaN
+
+    def _ask_together(self, rows: Tensor) -> Tensor:
         filled = torch.cat([rows, rows.new_full((ROWS - len(rows), *rows.shape[1:]), torch.nan)])
         seen = ~filled.isnan().any(dim=-1)
         some = seen.any(dim=-1, keepdim=True)
