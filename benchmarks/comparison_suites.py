@@ -171,7 +171,7 @@ class SimulatedTasks:
             return LpipsEncoder(self._weights, goal_pictures(self._demonstrations, fold.learn))
         if kind not in self._encoders:
             built = {
-                "map": lambda: embedded_features(grid=4, **DEVICE),
+                "map": lambda: embedded_features(grid=3, **DEVICE),
                 "pooled": lambda: embedded_features(grid=1, **DEVICE),
                 "text": lambda: embedded_encoder(runtime="torch", precision="float32", **DEVICE),
             }

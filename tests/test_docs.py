@@ -14,7 +14,7 @@ from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MINIATURE = ["record.demonstrations=1", "record.successes=1", "record.failures=1", "record.num_workers=1"]
 NEEDS_DOWNLOAD = ("encoder=vit_b_32", "encoder=siglip", "encoder=mobileclip", "encoder.model=")
 
@@ -101,5 +101,5 @@ def test_commands_run_on_a_miniature_of_the_demo(tmp_path, monkeypatch):
         words = shlex.split(command)[1:]
         if words[0] == "demo" or any(need in word for word in words for need in NEEDS_DOWNLOAD):
             continue
-        miniature = MINIATURE if words[0] == "record" else []
+        miniature = {"record": MINIATURE, "fit": ["reward_model.fit.steps=25"]}.get(words[0], [])
         assert main([*words, *miniature]) == 0, f"{page}: {command}"

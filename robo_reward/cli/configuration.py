@@ -32,9 +32,9 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def _saved_models(override: str) -> list[str]:
-    """Let `reward_model=FOLDER` name a folder that `robo-reward fit` wrote."""
+    """Let `reward_model=FOLDER` name a folder that `robo-reward fit` wrote; no choice of ours has a slash."""
     key, _, value = override.partition("=")
-    if key != "reward_model" or not (Path(value) / MODELS).is_file():
+    if key != "reward_model" or not ("/" in value or (Path(value) / MODELS).is_file()):
         return [override]
     return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
 
