@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -12,20 +12,34 @@ from torch import Tensor
 from robo_reward.errors import DataSetError
 from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import ImageEncoder
-from robo_reward.perception.fitting import FittableRewardModel
 
 TARGET, WEIGHTS = "_target_", "weights"
 """Keys of a description: the class, and the digest that names the file of its tensors."""
 
 
-def describe(model: FittableRewardModel) -> dict[str, Any]:
+@runtime_checkable
+class Rebuildable(Protocol):
+    """What plain data and tensors rebuild: `type(model)(encoder, **model.settings, weights=model.weights)`."""
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The constructor's arguments beside encoder and weights, as plain data."""
+        ...
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """Tensors beside the settings; empty where settings say all."""
+        ...
+
+
+def describe(model: Rebuildable) -> dict[str, Any]:
     """Give a model as plain data: its class, its settings, and the digest of its tensors if it has any."""
     kind = type(model)
     described = {TARGET: f"{kind.__module__}.{kind.__qualname__}", **model.settings}
     return described | ({WEIGHTS: tensor_digest(model.weights)} if model.weights else {})
 
 
-def write_weights(folder: Path, model: FittableRewardModel) -> Path | None:
+def write_weights(folder: Path, model: Rebuildable) -> Path | None:
     """Write a model's tensors as `weights/<digest>.safetensors`; None where it has none.
 
     The same tensors give the same file, byte for byte.
@@ -38,7 +52,7 @@ def write_weights(folder: Path, model: FittableRewardModel) -> Path | None:
     return path
 
 
-def rebuild(description: Mapping[str, Any], encoder: ImageEncoder, folder: Path) -> FittableRewardModel:
+def rebuild(description: Mapping[str, Any], encoder: ImageEncoder, folder: Path) -> Any:
     """Build the model that `describe` and `write_weights` saved.
 
     Args:
@@ -47,7 +61,8 @@ def rebuild(description: Mapping[str, Any], encoder: ImageEncoder, folder: Path)
         folder: Which holds `weights/`.
 
     Raises:
-        DataSetError: A class of another project, a file that is missing or damaged, or tensors of another digest.
+        DataSetError: A class of another project, settings that it does not take, a file that is missing or damaged, or
+            tensors of another digest.
     """
     arguments = dict(description)
     target, digest = str(arguments.pop(TARGET, "")), arguments.pop(WEIGHTS, None)
@@ -58,9 +73,14 @@ def rebuild(description: Mapping[str, Any], encoder: ImageEncoder, folder: Path)
         kind = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise DataSetError(f"there is no {target} in this release: {error}") from error
-    if digest is None:
-        return kind(encoder, **arguments)
-    return kind(encoder, **arguments, weights=_read_weights(folder, digest))
+    # a name that the module merely imported, or a function, is nothing that `describe` wrote
+    if not isinstance(kind, type) or kind.__module__ != module or not hasattr(kind, "settings"):
+        raise DataSetError(f"{target} is no class of models that can be saved")
+    tensors = {} if digest is None else {WEIGHTS: _read_weights(folder, digest)}
+    try:
+        return kind(encoder, **arguments, **tensors)
+    except (TypeError, ValueError, KeyError) as error:
+        raise DataSetError(f"{name} cannot be built from what was saved in {folder}: {error}") from error
 
 
 def _read_weights(folder: Path, digest: str) -> dict[str, Tensor]:
