@@ -1,6 +1,6 @@
 """Every model that demonstrations can teach, beside baselines, on real recordings and simulated tasks.
 
-    python benchmarks/compare_models.py --shared-data ../shared/data --simulated outputs/demo/recorded
+    python benchmarks/compare_models.py --shared-data ../shared/data --simulated outputs/demo
 
 Real recordings are left out where --shared-data is not given, simulated tasks where --simulated is not (a folder that
 `robo-reward record` wrote). Each cell (suite, fold, model) is kept in --work as soon as it is done, and embeddings too:

@@ -47,7 +47,7 @@ class Table:
             lost = [name for name, larger in self._judged.items() if not self._beats(each.name, rivals, name, larger)]
             if not each.is_baseline and lost:
                 what = "anything" if len(lost) == len(self._judged) else _listed(lost)
-                lines.append(f"- **{each.label}** does not beat ridge and LPIPS in {what}.")
+                lines.append(f"- **{each.label}** does not beat ridge and LPIPS in {what} (mean over the folds).")
         return lines or ["Every model beats ridge and LPIPS in all of: " + ", ".join(self._judged) + "."]
 
     def _beats(self, name: str, rivals: Sequence[str], column: str, larger: bool) -> bool:
