@@ -2,8 +2,10 @@
 
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -99,7 +101,11 @@ def _state(weights: str, prefix: str) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
         else:
             state = get_weight(weights).get_state_dict(progress=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except UnpicklingError as error:  # its message advises to trust the file
+        raise EncoderError(
+            f"weights '{weights}' cannot be loaded: the file is no state dict of plain tensors"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise EncoderError(
             f"weights '{weights}' cannot be loaded: {error}; give a .pth, .pt or .safetensors file"
         ) from error

@@ -42,6 +42,6 @@ class TorchFloat32:
         return powers_of_two_below(self.batch_size)
 
     @torch.inference_mode()
-    def __call__(self, pictures: Float32[Tensor, "batch 3 size size"]) -> Float32[Tensor, "batch dim"]:
-        """Features before normalisation to unit length, on the pictures' device."""
+    def __call__(self, pictures: Float32[Tensor, "batch 3 size size"]) -> Float32[Tensor, "batch dim *cells"]:
+        """Features before normalisation to unit length, or a network's feature map; on the pictures' device."""
         return self._visual(pictures)
