@@ -28,6 +28,10 @@ def no_store() -> None:
     """Stand for `embeddings=none` in the configuration."""
 
 
+def no_success() -> None:
+    """Stand for `success=none` in the configuration."""
+
+
 def plain(config: DictConfig | None) -> Plain:
     """Resolve a part of the configuration to plain Python values; a missing value is an error that names it."""
     if config is None:

@@ -6,23 +6,42 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from robo_reward.cli.build import build, plain
+from robo_reward.cli.build import build, plain, takes_encoder
 from robo_reward.cli.choose_models import choose_models, watched
-from robo_reward.cli.fitting import fit_with_bar
+from robo_reward.cli.fitting import embed_recordings, fit_with_bar
 from robo_reward.episodes.durable import check_absent
+from robo_reward.models.success import SuccessClassifier
+from robo_reward.models.success_decision import negatives_needed
+from robo_reward.perception.encoder import ImageEncoder
 from robo_reward.training.fit import FittedModels, save_models
+from robo_reward.training.fit_success import DecisionSettings, FittedSuccess, fit_success
 
 
 def run(config: DictConfig) -> None:
     """Fit as configured and say where the models are."""
     output = Path(config.output)
     check_absent(output)
+    decision = DecisionSettings(**plain(config.success_decision))
+    fitted = _fitted(config, decision)
+    save_models(fitted, output)
+    console = Console(stderr=True, soft_wrap=True)
+    for text, success in fitted.success.items():
+        console.print(f"success of '{text}': {_said_of(success, decision)}", markup=False)
+    count = len(fitted.models)
+    console.print(
+        f"{count} fitted model{'s' if count > 1 else ''} in {output}; "
+        f"robo-reward relabel reward_model={output} episodes.path=… output=… puts its rewards into a data set",
+        markup=False,
+    )
+
+
+def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
     source = build(config.episodes)
-    instructions = list(dict.fromkeys(episode.instruction for episode in source.episodes))
-    chosen = choose_models(config, instructions)
+    chosen = choose_models(config, list(dict.fromkeys(episode.instruction for episode in source.episodes)))
     if config.watch_cameras:
         chosen = watched(chosen)
-    models, curves = fit_with_bar(
+    classifier = _classifier(config.success, chosen.encoder)
+    clips = embed_recordings(
         chosen.models,
         source,
         store=build(config.embeddings),
@@ -30,16 +49,37 @@ def run(config: DictConfig) -> None:
         steps_column=config.steps_column,
         unknown_success=config.unknown_success,
     )
-    fitted = FittedModels(
+    models, curves = fit_with_bar(chosen.models, clips)
+    return FittedModels(
         encoder=chosen.encoder_config,
         models=models,
         fitted_on={"software": f"robo_reward {version('robo-reward')}", "episodes": plain(config.episodes)},
         curves=curves,
+        success={} if classifier is None else {text: fit_success(classifier, clips[text], decision) for text in models},
     )
-    save_models(fitted, output)
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(
-        f"{len(models)} fitted model{'s' if len(models) > 1 else ''} in {output}; "
-        f"robo-reward relabel reward_model={output} episodes.path=… output=… puts its rewards into a data set",
-        markup=False,
+
+
+def _classifier(config: DictConfig, encoder: ImageEncoder | None) -> SuccessClassifier | None:
+    """Build what is to tell success; None = nothing is to.
+
+    Raises:
+        ValueError: It cannot be fitted.
+    """
+    if not takes_encoder(config):
+        if (told := build(config)) is not None:
+            raise ValueError(f"{type(told).__name__} is not fitted: fit with success=classifier or success=none")
+        return None
+    if encoder is None:
+        raise ValueError("a success classifier looks through the reward models' encoder, and these have none")
+    return build(config, encoder=encoder)
+
+
+def _said_of(success: FittedSuccess, settings: DecisionSettings) -> str:
+    if success.certified is None:
+        needed = negatives_needed(settings.max_false_positive_rate, confidence=settings.confidence)
+        return f"threshold {success.threshold:g} as stated; {needed} failures would be needed to certify one"
+    bound, confidence = success.certified.false_positive_bound, success.certified.confidence
+    return (
+        f"threshold {success.threshold:.3f}; at most {bound:.1%} of failures are called a success, with confidence "
+        f"{confidence:.0%}"
     )

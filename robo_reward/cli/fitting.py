@@ -18,28 +18,14 @@ from robo_reward.training.recordings import labelled_clips
 
 
 def fit_with_bar(
-    models: Mapping[str, RewardModel],
-    recordings: EpisodeSource,
-    *,
-    store: EmbeddingStore | None,
-    batch_size: int,
-    steps_column: str | None,
-    unknown_success: bool | None,
+    models: Mapping[str, RewardModel], clips: Mapping[str, Sequence[LabelledClip]]
 ) -> tuple[dict[str, FittableRewardModel], dict[str, list[FitProgress]]]:
-    """Embed the recordings, fit each model to those of its instruction, and show how it goes on standard error.
+    """Fit each model to the recordings of its instruction, and show how it goes on standard error.
 
     Raises:
-        ValueError: A model that cannot be fitted, or an instruction without a recording.
+        ValueError: A model that cannot be fitted.
     """
     chosen = {text: fittable(model) for text, model in models.items()}
-    clips = _embedded(
-        chosen,
-        recordings,
-        store=store,
-        batch_size=batch_size,
-        steps_column=steps_column,
-        unknown_success=unknown_success,
-    )
     console = Console(stderr=True)
     columns = (TextColumn("fitting {task.description}"), BarColumn(), TextColumn("{task.fields[error]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
@@ -53,8 +39,8 @@ def fit_with_bar(
         return fit_models(chosen, clips.__getitem__, on_epoch=on_epoch)
 
 
-def _embedded(
-    models: Mapping[str, FittableRewardModel],
+def embed_recordings(
+    models: Mapping[str, RewardModel],
     recordings: EpisodeSource,
     *,
     store: EmbeddingStore | None,
@@ -62,14 +48,19 @@ def _embedded(
     steps_column: str | None,
     unknown_success: bool | None,
 ) -> dict[str, Sequence[LabelledClip]]:
+    """Embed the recordings of each model's instruction, and show how it goes on standard error.
+
+    Raises:
+        ValueError: A model that cannot be fitted, or an instruction without a recording.
+    """
+    looking = [fittable(model) for model in models.values()]
     clips: dict[str, list[LabelledClip]] = {text: [] for text in models}
     chosen = [episode for episode in recordings.episodes if episode.instruction in models]
     missing = sorted(set(models) - {episode.instruction for episode in chosen})
     if missing:
         there = sorted({episode.instruction for episode in recordings.episodes})
         raise ValueError(f"{recordings.description} has no demonstration of {missing}; it has {there}")
-    encoder = next(iter(models.values())).encoder
-    embedder = EpisodeEmbedder(encoder, recordings, store=store, batch_size=batch_size)
+    embedder = EpisodeEmbedder(looking[0].encoder, recordings, store=store, batch_size=batch_size)
     total = sum(episode.num_frames for episode in chosen)
     with FrameProgress("looking at demonstrations", total, finished=0) as bar:
         labelled = labelled_clips(

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from robo_reward.cli.build import Plain, build, plain
 from robo_reward.cli.choose_models import ChosenModels, choose_models, watched
-from robo_reward.cli.fitting import fit_with_bar
+from robo_reward.cli.fitting import embed_recordings, fit_with_bar
 from robo_reward.episodes.lerobot import LeRobotEpisodes
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.relabel.run import Relabelling, relabel
@@ -51,7 +51,7 @@ def _fitted(config: DictConfig, chosen: ChosenModels, store: EmbeddingStore | No
     )
     if config.watch_cameras:
         chosen = watched(chosen)
-    models, _ = fit_with_bar(
+    clips = embed_recordings(
         chosen.models,
         demonstrations,
         store=store,
@@ -59,6 +59,7 @@ def _fitted(config: DictConfig, chosen: ChosenModels, store: EmbeddingStore | No
         steps_column=config.demonstrations.steps_column,
         unknown_success=True,
     )
+    models, _ = fit_with_bar(chosen.models, clips)
     return chosen.with_models(models)
 
 

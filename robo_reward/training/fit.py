@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 import yaml
 
 from robo_reward.episodes.durable import check_absent, output_errors, publish_folder, staging_folder
+from robo_reward.errors import DataSetError
 from robo_reward.models.saved_models import describe, rebuild, write_weights
+from robo_reward.models.success_decision import SuccessThreshold
 from robo_reward.perception.encoder import ImageEncoder
 from robo_reward.perception.fitting import FitProgress, FittableRewardModel, LabelledClip
 from robo_reward.training.curve import draw_curves
+from robo_reward.training.fit_success import FittedSuccess
 
 MODELS = "reward_model.yaml"
 CURVES = "fit.json"
@@ -36,6 +39,8 @@ class FittedModels:
     """Where the recordings were: plain data, no clock times."""
     curves: Mapping[str, Sequence[FitProgress]]
     """Instruction to how the fit went; empty where it has a closed form."""
+    success: Mapping[str, FittedSuccess] = field(default_factory=dict)
+    """Instruction to what tells success; empty = nothing was fitted to do so."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -82,10 +87,13 @@ def save_models(fitted: FittedModels, output: Path) -> Path:
         staging.mkdir(parents=True)
         for model in fitted.models.values():
             write_weights(staging, model)
+        for success in fitted.success.values():
+            write_weights(staging, success.classifier)
         described = {
             "encoder": dict(fitted.encoder),
             "fitted_on": dict(fitted.fitted_on),
             "models": {instruction: describe(model) for instruction, model in fitted.models.items()},
+            "success": {instruction: _describe_success(each) for instruction, each in fitted.success.items()},
         }
         (staging / MODELS).write_text(yaml.safe_dump(described, sort_keys=False, allow_unicode=True))
         (staging / CURVES).write_text(json.dumps(_plain_curves(fitted.curves), indent=1) + "\n")
@@ -115,7 +123,35 @@ def load_models(folder: Path, encoder: ImageEncoder) -> dict[str, FittableReward
         FileNotFoundError: The folder holds no fitted models.
         DataSetError: Its files are damaged.
     """
-    return {text: rebuild(own, encoder, folder) for text, own in read_description(folder)["models"].items()}
+    models = {text: rebuild(own, encoder, folder) for text, own in read_description(folder)["models"].items()}
+    for text, model in models.items():
+        if not isinstance(model, FittableRewardModel):  # what tells success must never become a potential
+            raise DataSetError(f"{folder}: the model of '{text}' is a {type(model).__name__}, which is no reward model")
+    return models
+
+
+def load_success(folder: Path, encoder: ImageEncoder) -> dict[str, FittedSuccess]:
+    """Load what tells success, as `save_models` wrote it; empty where nothing was fitted to do so.
+
+    Raises:
+        FileNotFoundError: The folder holds no fitted models.
+        DataSetError: Its files are damaged.
+    """
+    return {
+        text: FittedSuccess(
+            classifier=rebuild(own["classifier"], encoder, folder),
+            **own["latch"],
+            certified=None if own["certified"] is None else SuccessThreshold(**own["certified"]),
+        )
+        for text, own in read_description(folder).get("success", {}).items()
+    }
+
+
+def _describe_success(success: FittedSuccess) -> dict[str, Any]:
+    """Give it as plain data; a threshold that nothing certifies says so."""
+    latch = {name: getattr(success, name) for name in ("threshold", "release", "votes", "window")}
+    certified = None if success.certified is None else asdict(success.certified)
+    return {"classifier": describe(success.classifier), "latch": latch, "certified": certified}
 
 
 def _plain_curves(curves: Mapping[str, Sequence[FitProgress]]) -> dict[str, list[dict[str, float | None]]]:
