@@ -16,6 +16,7 @@ from robo_reward.cli.main import main
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MINIATURE = ["record.demonstrations=1", "record.successes=1", "record.failures=1", "record.num_workers=1"]
+QUICK_FIT = ["reward_model.fit.steps=25"]
 NEEDS_DOWNLOAD = ("encoder=vit_b_32", "encoder=siglip", "encoder=mobileclip", "encoder.model=")
 
 
@@ -96,10 +97,10 @@ def test_commands_run_on_a_miniature_of_the_demo(tmp_path, monkeypatch):
     pytest.importorskip("metaworld", reason="the sim extra is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert main(["demo", *MINIATURE]) == 0
+    assert main(["demo", *MINIATURE, *QUICK_FIT]) == 0
     for page, command in of("robo-reward "):
         words = shlex.split(command)[1:]
         if words[0] == "demo" or any(need in word for word in words for need in NEEDS_DOWNLOAD):
             continue
-        miniature = {"record": MINIATURE, "fit": ["reward_model.fit.steps=25"]}.get(words[0], [])
+        miniature = {"record": MINIATURE, "fit": QUICK_FIT}.get(words[0], [])
         assert main([*words, *miniature]) == 0, f"{page}: {command}"

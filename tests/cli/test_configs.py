@@ -73,7 +73,7 @@ def what_a_user_gives(name: str, folder: Path) -> list[str]:
 
 
 def test_the_prompts_of_the_demo_are_for_the_tasks_that_it_records():
-    config = compose_verb("demo", [])
+    config = compose_verb("demo", ["prompts=meta_world"])
     sim = pytest.importorskip("robo_reward_sim.tasks")
     recorded = {sim.TASKS[name].instruction for name in config.record.tasks}
     assert recorded == set(config.prompts.tasks) == set(config.evaluation.settings.task_names)
