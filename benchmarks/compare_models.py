@@ -48,7 +48,9 @@ def cells(found: list[Suite], arguments: argparse.Namespace) -> Iterator[tuple[S
     """Every combination that was asked for."""
     for suite in found:
         for contender in contenders():
-            if suite.name not in contender.suites or (contender.looks_through == "lpips" and not arguments.shared_data):
+            left_out = arguments.only and contender.name not in arguments.only
+            no_weights = contender.looks_through == "lpips" and not arguments.shared_data
+            if suite.name not in contender.suites or left_out or no_weights:
                 continue
             for fold in suite.folds:
                 yield suite, fold, contender
@@ -58,15 +60,18 @@ def measure(suite: Suite, fold: Fold, contender: Contender) -> dict[str, Any]:
     """Fit and score."""
     encoder = suite.encoder(contender, fold)
     lessons, tests = suite.lessons(contender, fold, encoder), suite.tests(contender, fold, encoder)
+    cell = {"suite": suite.name, "fold": fold.name, "model": contender.name}
     start = time.perf_counter()
-    model = contender.build(encoder, fold.instruction).fitted_to(lessons)
+    try:
+        model = contender.build(encoder, fold.instruction).fitted_to(lessons)
+    except ValueError as error:  # what a model says when it cannot learn from these demonstrations
+        return cell | {"refused": str(error)}
     seconds = time.perf_counter() - start
     if suite.name == "simulated":
         scores = simulated_scores(model, tests)
     else:
         scores = real_scores(model, tests[0], spread_known=not contender.is_baseline)
-    cell = {"suite": suite.name, "fold": fold.name, "model": contender.name, "fit_seconds": round(seconds, 1)}
-    return cell | {"scores": _rounded(scores)}
+    return cell | {"fit_seconds": round(seconds, 1), "scores": _rounded(scores)}
 
 
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -106,6 +111,7 @@ def main() -> None:
     parser.add_argument("--simulated", type=Path, help="folder with demonstrations/ and episodes/")
     parser.add_argument("--work", type=Path, default=Path("outputs/compare_models"), help="embeddings, finished cells")
     parser.add_argument("--again", nargs="*", default=[], metavar="MODEL", help="measure these anew")
+    parser.add_argument("--only", nargs="*", default=[], metavar="MODEL", help="leave the others out")
     parser.add_argument("--render", action="store_true", help="only the page, from the results that are there")
     parser.add_argument("--output", type=Path, default=RESULTS / "models.json")
     arguments = parser.parse_args()

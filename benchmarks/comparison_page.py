@@ -28,6 +28,8 @@ class Table:
     ) -> None:
         self._columns, self._judged = columns, judged
         own = {each.name: [cell for cell in cells if cell["model"] == each.name] for each in contenders()}
+        self._refused = {name: [cell["fold"] for cell in found if "refused" in cell] for name, found in own.items()}
+        own = {name: [cell for cell in found if "scores" in cell] for name, found in own.items()}
         self.rows = [each for each in contenders() if own[each.name]]
         self.values = {each.name: {name: of(own[each.name]) for name, of in columns.items()} for each in self.rows}
 
@@ -43,11 +45,16 @@ class Table:
         """Say which model does not beat the baselines, and in what."""
         rivals = [each.name for each in self.rows if each.name in ("ridge", "lpips")]
         lines = []
-        for each in self.rows:
+        for each in contenders():
+            if self._refused[each.name]:
+                lines.append(f"- **{each.label}** refuses to learn: {', '.join(self._refused[each.name])}.")
+        for each in self.rows if rivals else []:
             lost = [name for name, larger in self._judged.items() if not self._beats(each.name, rivals, name, larger)]
             if not each.is_baseline and lost:
                 what = "anything" if len(lost) == len(self._judged) else _listed(lost)
                 lines.append(f"- **{each.label}** does not beat ridge and LPIPS in {what} (mean over the folds).")
+        if not rivals:
+            return [*lines, "Ridge and LPIPS were not measured."]
         return lines or ["Every model beats ridge and LPIPS in all of: " + ", ".join(self._judged) + "."]
 
     def _beats(self, name: str, rivals: Sequence[str], column: str, larger: bool) -> bool:
