@@ -107,6 +107,18 @@ def test_the_frame_rate_does_not_matter():
     assert float((slow - fast).abs().max()) < 0.05
 
 
+def test_more_frames_of_the_same_time_are_no_more_evidence():
+    """What frames vaguely say convinces at the pace of time, not of frames."""
+    vague = 0.7 * FLAT + 0.3 * reading(0.7)
+    found = {}
+    for rate in (10, 30):
+        said = [reading(0.3), *[vague] * rate]
+        shown = [picture(FAR * t) for t in range(rate + 1)]
+        found[rate] = mean(follow(said, shown, rate=float(rate))[-1])
+    assert 0.35 < found[10] < 0.65
+    assert found[10] == pytest.approx(found[30], abs=0.03)
+
+
 def test_a_batch_is_each_alone_bit_for_bit():
     places = torch.rand(3, 40, generator=torch.Generator().manual_seed(1))
     rows = [walk(row) for row in places]
