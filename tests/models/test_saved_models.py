@@ -70,6 +70,7 @@ def test_a_file_that_is_damaged_or_missing_is_named(damage, model, file, tmp_pat
         ("robo_reward.models.nothing.Process", "there is no robo_reward.models.nothing.Process in this release"),
         ("robo_reward.models.saved_models.import_module", "robo_reward.models.saved_models.import_module is no"),
         ("robo_reward.models.saved_models.Path", "robo_reward.models.saved_models.Path is no"),
+        ("robo_reward.models.watched.CameraWatch", "robo_reward.models.watched.CameraWatch is no class of models"),
     ],
 )
 def test_nothing_but_a_reward_model_of_this_project_is_ever_called(target, message, model, file, tmp_path):
