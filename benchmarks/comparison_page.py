@@ -193,6 +193,7 @@ def _draw(tables: Mapping[str, Table], picture: Path) -> None:
             axis.scatter([x for x, _ in points], [row for _, row in points], c=colours, marker=marker, label=heading)
         axis.set_title(title, fontsize="small")
         axis.grid(axis="x", alpha=0.3)
+        axis.set_xlim(0, 1.05)
         if len(columns) > 1:
             axis.legend(fontsize="x-small", loc="lower left")
     figure.axes[0].set_yticks(range(len(rows)), [each.label for each in rows], fontsize="small")
