@@ -61,6 +61,16 @@ def test_an_episode_in_pieces_is_the_whole_bit_for_bit(integration, fitted):
     assert whole.abstained[1].nonzero()[:, 0].tolist() == [17]
 
 
+@pytest.mark.parametrize("integration", INTEGRATIONS[1:])
+def test_a_frame_that_no_camera_saw_is_stepped_over(integration, fitted):
+    model, clip = integrating(fitted, integration), rising()
+    kept = torch.arange(25) != 14
+    without = EmbeddedClip(embedding=clip.embedding[:, kept], cameras=clip.cameras, stamp=clip.stamp[:, kept])
+    clip.embedding[:, 14] = torch.nan
+    found = model.estimate_embedded(clip).progress
+    assert torch.equal(found[:, kept], model.estimate_embedded(without).progress)
+
+
 def test_the_same_recordings_give_the_same_model_and_another_seed_another():
     clips = [demonstration(20)]
     one, again, other = (small_process(fit={"steps": 30, "seed": seed}).fitted_to(clips) for seed in (0, 0, 1))
