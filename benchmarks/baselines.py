@@ -107,5 +107,5 @@ class RidgeOfTime(_Baseline):
         asked, known = (asked - mean) / scale, (known - mean) / scale
         centre = self.target.mean().double()
         ridge = torch.eye(len(known), dtype=torch.float64)
-        weight = known.T @ torch.linalg.solve(known @ known.T + ridge, self.target - centre)
+        weight = known.T @ torch.linalg.solve(known @ known.T + ridge, self.target.double() - centre)
         return (asked * weight).sum(dim=1).float() + centre.float()
