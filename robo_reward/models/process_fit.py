@@ -36,9 +36,9 @@ class FitSettings:
         ValueError: A number below 1.
     """
 
-    members: int = 6
+    members: int = 12
     """Heads in the ensemble."""
-    width: int = 128
+    width: int = 64
     """Length of a token, a multiple of 16: other products change bits with the place in a batch."""
     components: int = 64
     """Numbers that are kept of each picture."""

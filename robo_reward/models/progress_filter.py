@@ -11,6 +11,12 @@ SHORTEST = 1e-9
 """Width of a step, in progress, below which the random walk counts as standing still."""
 
 
+LEAST_UNREST = 0.05
+"""Of a camera, as a share of the median distance between any two of its pictures."""
+COMPARED = 300
+"""Pictures that are compared with each other for it, at most, evenly spread."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterSettings:
     """How a filter trusts frames and motion; times are fractions of a demonstration's duration.
@@ -19,9 +25,9 @@ class FilterSettings:
         ValueError: A number that is not positive, or a doubt of 1 or more.
     """
 
-    looks: float = 42.0
+    looks: float = 34.0
     """Independent looks in the time of a demonstration: nearer frames show the same mistakes again."""
-    diffusion: float = 0.7
+    diffusion: float = 0.6
     """How far progress may wander in the time of a demonstration: one standard deviation, either way."""
     jumps: float = 6e-4
     """Jumps to anywhere in the time of a demonstration."""
@@ -130,16 +136,23 @@ def unrest(
     """Measure the distance between pictures of each camera that is more than its own unrest.
 
     Between consecutive frames of a recording a camera's picture changes by its noise, and by motion where there is any;
-    the quietest tenth shows the noise.
+    the quietest tenth shows the noise. Recordings with repeated or smoothed frames show none: a twentieth of the
+    distance between any two pictures is the least that counts as noise.
 
     Args:
         recordings: Compressed pictures of good recordings, NaN where a camera gave nothing.
-        stillness: Multiple of that tenth.
+        stillness: Multiple of that.
     """
-    changes = [(pictures[1:] - pictures[:-1]).square().sum(dim=-1).sqrt() for pictures in recordings]
-    together = torch.cat(changes)
-    return torch.stack([_quiet(column[~column.isnan()]) for column in together.unbind(dim=1)]) * stillness
+    views = zip(*(pictures.unbind(dim=1) for pictures in recordings), strict=True)
+    return torch.stack([_unrest_of(list(view)) for view in views]) * stillness
 
 
-def _quiet(changes: Tensor) -> Tensor:
-    return changes.quantile(0.1).float() if len(changes) else torch.tensor(0.0)
+def _unrest_of(recordings: Sequence[Tensor]) -> Tensor:
+    changes = torch.cat([(pictures[1:] - pictures[:-1]).square().sum(dim=-1).sqrt() for pictures in recordings])
+    changes = changes[~changes.isnan()]
+    pictures = torch.cat(list(recordings))
+    pictures = pictures[~pictures.isnan().any(dim=-1)]
+    if len(changes) == 0:
+        return torch.tensor(0.0)
+    some = pictures[torch.linspace(0, len(pictures) - 1, min(len(pictures), COMPARED)).round().long()]
+    return torch.maximum(changes.quantile(0.1), LEAST_UNREST * torch.pdist(some).median()).float()
