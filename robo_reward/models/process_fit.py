@@ -38,7 +38,7 @@ class FitSettings:
 
     members: int = 12
     """Heads in the ensemble."""
-    width: int = 64
+    width: int = 128
     """Length of a token, a multiple of 16: other products change bits with the place in a batch."""
     components: int = 64
     """Numbers that are kept of each picture."""
