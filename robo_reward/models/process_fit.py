@@ -22,8 +22,8 @@ REFERENCE_FRAMES = 3
 """First and last frames of demonstrations that make the reference start and goal."""
 BLOCKS, HELD_BLOCK = 20, 4
 """Parts of the only recording, and which of them is held out: every fourth."""
-MIXTURE_PRICE = 1.25
-"""How much larger than that of all cameras together the error of a mixture of single cameras may be."""
+CAUTION, CAUTION_PRICE = 0.5, 1.5
+"""Weight of the least advanced camera, and how much larger the error may be with it than without."""
 CHECKED_FRAMES = 256
 """Held-out frames that a check looks at, at most, evenly spread."""
 
@@ -103,18 +103,18 @@ def fit_process(
             unrest=quiet,
             text=text,
             cameras=clips[0].clip.cameras,
-            trust=torch.zeros(len(clips[0].clip.cameras)),
+            caution=torch.tensor(0.0),
         )
 
     held_out = clips[known[-1]] if len(known) > 1 else None
     rehearsal = reader(course.rehearse())
-    trust = rehearsal.trust if held_out is None else _trust(rehearsal, held_out)
+    caution = 0.0 if held_out is None else _caution(rehearsal, held_out)
     seconds = [float(clips[number].clip.stamp[0, -1] - clips[number].clip.stamp[0, 0]) for number in known]
     return FittedProcess(
-        reader=reader(course.learn()).trusting(trust),
+        reader=reader(course.learn()).with_caution(caution),
         duration=max(sum(seconds) / len(seconds), 1e-3),
         held_out_error=course.best_error,
-        rehearsal=rehearsal.trusting(trust),
+        rehearsal=rehearsal.with_caution(caution),
         held_out=held_out,
     )
 
@@ -240,19 +240,17 @@ def _reference(ends: Sequence[Tensor]) -> Tensor:
     return torch.cat(list(ends)).nanmean(dim=0).nan_to_num(0.0)
 
 
-def _trust(reader: ProcessReader, held_out: LabelledClip) -> Tensor:
-    """Choose between reading all cameras together (all 0) and the mixture of what each says alone (equal weights).
+def _caution(reader: ProcessReader, held_out: LabelledClip) -> float:
+    """Choose between reading all cameras together (0) and listening to the least advanced one, too (CAUTION).
 
-    The mixture is taken where it costs no more than `MIXTURE_PRICE` times the error on the held-out recording: it is
-    the one that cameras which contradict each other cannot fool. Of a single recording nobody can tell what a camera
-    alone is worth in another scene: cameras are then read together.
+    Caution is taken where it costs no more than `CAUTION_PRICE` times the error on the held-out recording: cameras that
+    contradict each other cannot fool it. Of a single recording nobody can tell what a camera alone is worth in another
+    scene: there is none.
     """
-    count = len(held_out.clip.cameras)
-    if count == 1:
-        return torch.zeros(1)
-    equal = torch.full((count,), 1 / count)
-    price = _reading_error(reader.trusting(equal), held_out) / _reading_error(reader, held_out)
-    return equal if float(price) <= MIXTURE_PRICE else torch.zeros(count)
+    if len(held_out.clip.cameras) == 1:
+        return 0.0
+    price = _reading_error(reader.with_caution(CAUTION), held_out) / _reading_error(reader, held_out)
+    return CAUTION if float(price) <= CAUTION_PRICE else 0.0
 
 
 def _reading_error(reader: ProcessReader, labelled: LabelledClip) -> Tensor:

@@ -44,7 +44,7 @@ class ProcessReader:
         unrest: Of each camera: distance between compressed pictures that shows motion.
         text: Embedding of the instruction; None = the head reads none.
         cameras: Names in the order of the view axis.
-        trust: Weight of each camera in a mixture of what the cameras say one by one; all 0 = they are read together.
+        caution: Weight in [0, 1] of the least advanced camera; 0 = all cameras are read together.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class ProcessReader:
         unrest: Float32[Tensor, " view"],
         text: Float32[Tensor, " dim"] | None,
         cameras: tuple[str, ...],
-        trust: Float32[Tensor, " view"],
+        caution: Float32[Tensor, ""],
     ) -> None:
-        self.compression, self.head, self.trust = compression, head, trust
+        self.compression, self.head, self.caution = compression, head, caution
         self.references, self.unrest, self.text, self.cameras = references, unrest, text, cameras
 
     @property
     def weights(self) -> dict[str, Tensor]:
         """The tensors that rebuild it."""
-        own = {"references": self.references, "unrest": self.unrest, "trust": self.trust}
+        own = {"references": self.references, "unrest": self.unrest, "caution": self.caution}
         own |= {} if self.text is None else {"text": self.text}
         own |= {f"compression.{name}": tensor for name, tensor in self.compression.weights.items()}
         return own | {f"head.{name}": tensor.detach() for name, tensor in self.head.state_dict().items()}
@@ -84,11 +84,11 @@ class ProcessReader:
             unrest=weights["unrest"],
             text=weights.get("text"),
             cameras=cameras,
-            trust=weights["trust"],
+            caution=weights["caution"],
         )
 
-    def trusting(self, trust: Float32[Tensor, " view"]) -> "ProcessReader":
-        """Give the same reader with other weights of its cameras."""
+    def with_caution(self, caution: float) -> "ProcessReader":
+        """Give the same reader with another weight of the least advanced camera."""
         return ProcessReader(
             compression=self.compression,
             head=self.head,
@@ -96,7 +96,7 @@ class ProcessReader:
             unrest=self.unrest,
             text=self.text,
             cameras=self.cameras,
-            trust=trust,
+            caution=torch.tensor(caution),
         )
 
     @property
@@ -126,20 +126,25 @@ class ProcessReader:
         return hops_between(_places(probability, before), _places(probability, after))
 
     def _ask(self, rows: Tensor) -> Tensor:
-        """Read frames from all cameras together, or as the mixture of what each says alone.
+        """Read frames from all cameras together and, with caution, from the least advanced of them.
 
-        A head that sees two cameras contradict each other believes one of them; a mixture shows the contradiction.
+            P(Φ) = (1 − c) P_together(Φ) + c P(min_v Φ_v = Φ),   Φ_v ~ P_v what camera v says alone, independently
+
+        A head that sees two cameras contradict each other believes one of them; the minimum does not let it.
         """
-        if not bool(self.trust.any()):
-            return self._ask_together(rows)
-        total, weights = torch.zeros(len(rows), NUM_BINS, dtype=torch.float64), torch.zeros(len(rows), 1)
-        for view, trust in enumerate(self.trust):
+        together = self._ask_together(rows)
+        caution = float(self.caution)
+        if caution == 0:
+            return together
+        beyond = torch.ones(len(rows), NUM_BINS, dtype=torch.float64)  # P(Φ_v > bin for all v)
+        for view in range(rows.shape[1]):
             alone = torch.full_like(rows, torch.nan)
             alone[:, view] = rows[:, view]
             seen = ~rows[:, view].isnan().any(dim=-1, keepdim=True)
-            total = total + torch.where(seen, trust.double() * self._ask_together(alone), 0.0)
-            weights = weights + trust * seen
-        return total / weights.double()  # 0/0 where no camera saw anything: NaN
+            beyond = beyond * torch.where(seen, 1 - self._ask_together(alone).cumsum(dim=-1), 1.0).clamp(min=0)
+        within = 1 - beyond
+        least = (within - torch.nn.functional.pad(within[:, :-1], (1, 0))).clamp(min=0)
+        return (1 - caution) * together + caution * least / least.sum(dim=-1, keepdim=True)
 
     def _ask_together(self, rows: Tensor) -> Tensor:
         filled = torch.cat([rows, rows.new_full((ROWS - len(rows), *rows.shape[1:]), torch.nan)])
