@@ -179,7 +179,7 @@ def test_one_wrong_frame_is_doubted():
     assert abs(mean(found[20]) - mean(found[19])) < 0.05
 
 
-def test_a_camera_that_only_stood_still_has_no_unrest_and_one_that_moves_has_its_quietest_tenth():
+def test_unrest_is_the_quietest_tenth_or_a_twentieth_of_how_far_pictures_lie_apart():
     generator = torch.Generator().manual_seed(0)
     noise = 0.01 * torch.randn(200, 2, 3, generator=generator)
     moving = noise + torch.linspace(0, 50, 200)[:, None, None] * torch.tensor([0.0, 1.0])[:, None]
@@ -187,7 +187,8 @@ def test_a_camera_that_only_stood_still_has_no_unrest_and_one_that_moves_has_its
     still, found = unrest([torch.zeros(5, 2, 3)], stillness=3.0), unrest([moving, moving * torch.nan], stillness=2.0)
     assert still.tolist() == [0, 0]
     assert 0.005 < float(found[0]) / 2 < 0.02
-    assert 0.005 < float(found[1]) / 2 < 0.04
+    apart = torch.pdist(moving[:, 1]).median()
+    assert float(found[1]) / 2 == pytest.approx(0.05 * float(apart), rel=0.05)
     assert unrest([moving * torch.nan], stillness=2.0).tolist() == [0, 0]
 
 
