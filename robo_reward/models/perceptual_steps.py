@@ -15,6 +15,7 @@ from robo_reward.models.step_calibration import COMBINATIONS, CalibratedReading,
 from robo_reward.models.step_labels import step_boundaries
 from robo_reward.models.step_reading import CLASSIFIERS
 from robo_reward.models.step_split import OBJECTIVES, step_of_frame
+from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
 from robo_reward.reward_model import Estimate
@@ -104,11 +105,8 @@ class PerceptualSteps:
     @property
     def version(self) -> str:
         """Identifies encoder, settings and weights."""
-        text = json.dumps([type(self).__name__, self._encoder.version, self.settings], sort_keys=True)
-        digest = hashlib.sha256(text.encode())
-        for name in sorted(self._weights):
-            digest.update(name.encode() + self._weights[name].contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        parts = [type(self).__name__, self._encoder.version, self.settings, tensor_digest(self._weights)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def estimate(self, clip: Clip) -> Estimate:
         """Estimate the progress of every frame of the clip."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from robo_reward.clip import Clip
 from robo_reward.fusion.views import fuse_views
 from robo_reward.models.step_labels import last_seen
+from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.models.trajectory_alignment import AlignedFrames, TrajectoryMemory, expected_progress, fit_memory
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
@@ -93,11 +94,8 @@ class TrajectoryMatch:
     @property
     def version(self) -> str:
         """Identifies encoder, settings and weights."""
-        text = json.dumps([type(self).__name__, self._encoder.version, self.settings], sort_keys=True)
-        digest = hashlib.sha256(text.encode())
-        for name in sorted(self._weights):
-            digest.update(name.encode() + self._weights[name].contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        parts = [type(self).__name__, self._encoder.version, self.settings, tensor_digest(self._weights)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def estimate(self, clip: Clip) -> Estimate:
         """Estimate the progress of every frame of the clip."""
