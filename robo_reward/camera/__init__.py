@@ -1,1 +1,1 @@
-"""Where cameras are and how they see: intrinsics, poses, rigs, rays and points. Geometry only, no learning, no files but rigs."""
+"""Where cameras are and how they see: intrinsics, poses, rigs, rays and points. Geometry only, no learning."""
