@@ -1,10 +1,10 @@
 """The vocabulary: what the cameras saw (`Clip`) and what is known about a finished trajectory (`Episode`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 from torch import Tensor
 
 
@@ -14,8 +14,9 @@ class Clip:
 
     Raises:
         ValueError: No camera, an empty batch or time axis, views that disagree on batch or time,
-            a frame that is not channels-first RGB, stamps that are not finite and strictly increasing.
-        TypeError: Frames that are not uint8, `present` that is not bool, `stamp` that is not float64.
+            a frame that is not channels-first RGB, stamps that are not finite and strictly increasing,
+            a state without numbers, of another batch or time, or infinite.
+        TypeError: Frames that are not uint8, `present` that is not bool, `stamp` or a state that is not float64.
     """
 
     views: Mapping[str, UInt8[Tensor, "batch time 3 _h _w"]]
@@ -24,6 +25,9 @@ class Clip:
     """False where a camera gave no frame; its pixels are then ignored. Last axis in the order of `views`."""
     stamp: Float64[Tensor, "batch time"]
     """Capture time [s], strictly increasing along time."""
+    state: Mapping[str, Float64[Tensor, "batch time _size"]] = field(default_factory=dict)
+    """What the robot felt at each frame: name to numbers in SI units, such as `tool_position` (3) [m],
+    `tool_pose` (x y z qw qx qy qz) and `gripper_width` (1) [m] in the robot's base frame; NaN where it did not say."""
 
     def __post_init__(self) -> None:
         if not self.views:
@@ -39,6 +43,8 @@ class Clip:
         _check_tensor("present", self.present, (batch, time, len(self.views)), torch.bool)
         _check_tensor("stamp", self.stamp, (batch, time), torch.float64)
         check_stamp(self.stamp)
+        for name, numbers in self.state.items():
+            _check_state(name, numbers, (batch, time))
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -46,19 +52,22 @@ class Clip:
         return tuple(self.views)
 
     def followed_by(self, later: "Clip") -> "Clip":
-        """Append a later clip of the same cameras.
+        """Append a later clip of the same cameras and state.
 
         Raises:
-            ValueError: Other cameras or frame sizes, or stamps that do not increase.
+            ValueError: Other cameras, frame sizes or names of state, or stamps that do not increase.
         """
         for name, frames in self.views.items():
             if name not in later.views or later.views[name].shape[2:] != frames.shape[2:]:
                 found = {camera: tuple(other.shape[2:]) for camera, other in later.views.items()}
                 raise ValueError(f"camera '{name}' had frames {tuple(frames.shape[2:])}; the later clip has {found}")
+        if set(later.state) != set(self.state):
+            raise ValueError(f"the clip has state {sorted(self.state)}, the later one {sorted(later.state)}")
         return Clip(
             views={name: torch.cat([frames, later.views[name]], dim=1) for name, frames in self.views.items()},
             present=torch.cat([self.present, later.present], dim=1),
             stamp=torch.cat([self.stamp, later.stamp], dim=1),
+            state={name: torch.cat([numbers, later.state[name]], dim=1) for name, numbers in self.state.items()},
         )
 
     def latest(self, num_frames: int | None) -> "Clip":
@@ -69,6 +78,16 @@ class Clip:
             views={name: frames[:, -num_frames:] for name, frames in self.views.items()},
             present=self.present[:, -num_frames:],
             stamp=self.stamp[:, -num_frames:],
+            state={name: numbers[:, -num_frames:] for name, numbers in self.state.items()},
+        )
+
+    def take(self, index: Int64[Tensor, " picked"], *, stamp: Float64[Tensor, " picked"]) -> "Clip":
+        """Show the frames of these indices, in this order, as if captured at these times [s]."""
+        return Clip(
+            views={name: frames[:, index] for name, frames in self.views.items()},
+            present=self.present[:, index],
+            stamp=stamp.expand(self.stamp.shape[0], -1),
+            state={name: numbers[:, index] for name, numbers in self.state.items()},
         )
 
 
@@ -130,6 +149,14 @@ def _check_frames(name: str, frames: Tensor) -> None:
         )
     if 0 in frames.shape:
         raise ValueError(f"camera '{name}': frames are empty, shape {tuple(frames.shape)}")
+
+
+def _check_state(name: str, numbers: Tensor, batch_time: tuple[int, ...]) -> None:
+    if numbers.ndim != 3 or numbers.shape[2] == 0:
+        raise ValueError(f"state '{name}' must be (batch, time, size >= 1), got {tuple(numbers.shape)}")
+    _check_tensor(f"state '{name}'", numbers, (*batch_time, numbers.shape[2]), torch.float64)
+    if bool(numbers.isinf().any()):
+        raise ValueError(f"state '{name}' must be finite, or NaN where unknown; found infinity")
 
 
 def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from robo_reward.clip import Clip
@@ -68,6 +68,7 @@ class RewardStream:
     def reset(self) -> None:
         """Forget the episode; the next frame set is the first of another one."""
         self._window: Clip | EmbeddedClip | None = None
+        self._sizes: dict[str, int] | None = None  # of the episode's state
         self._memory: Any = None
         self._last: float | None = None
 
@@ -79,6 +80,7 @@ class RewardStream:
         terminated: bool = False,
         truncated: bool = False,
         steps: int = 1,
+        state: Mapping[str, Float64[Tensor, " _size"] | None] | None = None,
     ) -> Reward | None:
         """Take one frame per camera and give the reward of the transition that they end.
 
@@ -89,16 +91,18 @@ class RewardStream:
             terminated: This state is terminal: its potential counts as 0 and the next frame set starts an episode.
             truncated: The episode was cut here: the potential is kept and the next frame set starts an episode.
             steps: Environment steps that the transition spans; the discount is γ^steps.
+            state: What the robot felt, as `Clip.state` has it; None for a name that did not arrive. The first set of
+                an episode fixes names and sizes.
 
         Returns:
             The reward, or None while no earlier potential is known (first frame, or only abstentions so far).
 
         Raises:
-            ValueError: Frames of a wrong layout, an unknown or missing camera, a stamp that does not increase.
-            TypeError: Frames that are not uint8.
+            ValueError: Frames of a wrong layout, an unknown or missing camera or state, a stamp that does not increase.
+            TypeError: Frames that are not uint8, a state that is not float64.
         """
         discount = discount_over_steps(self._discount, steps)
-        estimate = self._estimate(self._clip(views, stamp))
+        estimate = self._estimate(self._clip(views, stamp, self._felt(state or {})))
         arrived = float(self._potential(estimate.progress[0, -1:])[0])
         held = math.isnan(arrived)
         self.abstentions += held
@@ -146,7 +150,7 @@ class RewardStream:
         self._window = clip
         return model.estimate(clip)
 
-    def _clip(self, views: Mapping[str, Tensor | None], stamp: float) -> Clip:
+    def _clip(self, views: Mapping[str, Tensor | None], stamp: float, state: Mapping[str, Tensor]) -> Clip:
         """Make a clip of one frame set; a camera without a frame gets black pixels that nobody looks at."""
         known = self._window
         names = tuple(views) if known is None else known.cameras
@@ -154,11 +158,27 @@ class RewardStream:
             raise ValueError(f"the episode began with cameras {list(names)}, this frame set has {list(views)}")
         if known is not None and stamp <= float(known.stamp[0, -1]):
             raise ValueError(f"stamp {stamp} s is not later than the previous one, {float(known.stamp[0, -1])} s")
-        return Clip(
+        clip = Clip(
             views={name: self._frame(name, views[name])[None, None] for name in names},
             present=torch.tensor([[[views[name] is not None for name in names]]]),
             stamp=torch.tensor([[stamp]], dtype=torch.float64),
+            state=state,
         )
+        self._sizes = {name: numbers.shape[-1] for name, numbers in state.items()}
+        return clip
+
+    def _felt(self, state: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """Put one state into a clip's form; one that did not arrive is NaN."""
+        known = self._sizes
+        if known is not None and set(state) != set(known):
+            raise ValueError(f"the episode began with state {sorted(known)}, this set has {sorted(state)}")
+        silent = sorted(name for name, numbers in state.items() if numbers is None)
+        if known is None and silent:
+            raise ValueError(
+                f"state {silent}: pass NaN of its size where the first set of an episode lacks it, not None"
+            )
+        unknown = {name: torch.full((size,), float("nan"), dtype=torch.float64) for name, size in (known or {}).items()}
+        return {name: (unknown[name] if numbers is None else numbers)[None, None] for name, numbers in state.items()}
 
     def _frame(self, name: str, frame: Tensor | None) -> Tensor:
         if frame is not None:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from robo_reward import Clip, Episode
+from robo_reward.clip import _check_state
 
 
 def clip(**changes) -> Clip:
@@ -108,3 +109,35 @@ def test_an_episode_states_its_length():
 def test_an_episode_that_cannot_be_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         episode(**changes)
+
+
+def test_state_travels_with_its_frames():
+    felt = torch.arange(9, dtype=torch.float64).reshape(1, 3, 3)
+    whole = clip(state={"tool_position": felt})
+    first = whole.take(torch.tensor([0, 1]), stamp=whole.stamp[0, :2])
+    assert torch.equal(first.followed_by(whole.latest(1)).state["tool_position"], felt)
+    turned = whole.take(torch.tensor([2, 1, 0]), stamp=whole.stamp[0])
+    assert torch.equal(turned.state["tool_position"], felt.flip(1))
+    assert torch.equal(turned.views["front"], whole.views["front"].flip(1))
+    later = clip(stamp=clip().stamp + 1)
+    with pytest.raises(ValueError, match=r"the clip has state \['tool_position'\], the later one \[\]"):
+        whole.followed_by(later)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "message"),
+    [
+        (torch.zeros(1, 3), ValueError, r"state 'tool_position' must be \(batch, time, size >= 1\), got \(1, 3\)"),
+        (torch.zeros(1, 2, 3, dtype=torch.float64), ValueError, r"must have shape \(1, 3, 3\), got \(1, 2, 3\)"),
+        (torch.full((1, 3, 3), torch.inf, dtype=torch.float64), ValueError, "finite, or NaN where unknown"),
+        (torch.zeros(1, 3, 3), TypeError, "state 'tool_position' must be torch.float64, got torch.float32"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused(numbers, error, message):
+    with pytest.raises(error, match=message):
+        _check_state("tool_position", numbers, (1, 3))
+
+
+def test_a_clip_checks_its_state():
+    with pytest.raises(ValueError, match="finite, or NaN where unknown"):
+        clip(state={"tool_position": torch.full((1, 3, 3), torch.inf, dtype=torch.float64)})

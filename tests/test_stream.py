@@ -170,6 +170,37 @@ def test_impossible_frame_sets_are_refused_and_the_stream_goes_on(call, message)
     assert stream.step({"front": frame(0.8)}, stamp=1.0).reward == pytest.approx(0.2, abs=1e-6)
 
 
+class Height:
+    """Progress is the tool's height, unknown where the robot did not say."""
+
+    context, version = None, "height"
+
+    def estimate(self, clip: Clip) -> Estimate:
+        height = clip.state["tool_position"][..., 2].float()
+        return Estimate(progress=height, spread=height * 0)
+
+
+def test_a_model_feels_the_state_of_every_set_and_one_that_did_not_arrive_is_unknown():
+    stream = RewardStream(Height(), discount=1.0)
+    heights = [0.1, None, 0.4, 0.9]
+    felt = [None if h is None else torch.tensor([0, 0, h], dtype=torch.float64) for h in heights]
+    rewards = [
+        stream.step({"front": frame(0)}, stamp=float(t), state={"tool_position": numbers})
+        for t, numbers in enumerate(felt)
+    ]
+    assert [reward.held for reward in rewards[1:]] == [True, False, False]
+    assert sum(reward.reward for reward in rewards[1:]) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_state_that_goes_missing_or_changes_its_size_is_refused():
+    stream = RewardStream(Height(), discount=1.0)
+    with pytest.raises(ValueError, match=r"state \['tool_position'\]: pass NaN of its size where the first set"):
+        stream.step({"front": frame(0)}, stamp=0.0, state={"tool_position": None})
+    stream.step({"front": frame(0)}, stamp=0.0, state={"tool_position": torch.zeros(3, dtype=torch.float64)})
+    with pytest.raises(ValueError, match=r"the episode began with state \['tool_position'\], this set has \[\]"):
+        stream.step({"front": frame(0)}, stamp=1.0)
+
+
 def test_a_discount_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"discount must be in \(0, 1\], got 0"):
         RewardStream(Greenness(), discount=0.0)

@@ -15,6 +15,7 @@ from robo_reward.episodes.lerobot_format import ALWAYS, Feature, VideoSpan
 from robo_reward.episodes.lerobot_metadata import RecordedEpisode, read_metadata
 from robo_reward.episodes.lerobot_rows import RowReader, to_numpy
 from robo_reward.episodes.lerobot_selection import chosen_cameras, chosen_episodes
+from robo_reward.episodes.state_columns import chosen_state
 from robo_reward.episodes.video import decode, video_facts, video_fingerprint
 from robo_reward.errors import DataSetError
 
@@ -43,6 +44,7 @@ class LeRobotEpisodes:
         cameras: Sequence[str] | None = None,
         select: Sequence[int] | Literal["present"] | None = None,
         success_column: str | None = None,
+        state: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Read all facts and check them.
 
@@ -52,6 +54,8 @@ class LeRobotEpisodes:
             select: Numbers of the episodes to use; None = all that the data set lists, `present` = all whose files are
                 there.
             success_column: A column of booleans, true where a transition ended in success; None = `next.success`.
+            state: What reward models may feel beside seeing: the name that models know to the fields of a
+                `StateColumn`, as in {"tool_position": {"column": "observation.state", "first": 0, "stop": 3}}.
         """
         self._metadata = metadata = read_metadata(Path(path))
         self._cameras = chosen_cameras(metadata, cameras)
@@ -60,6 +64,7 @@ class LeRobotEpisodes:
         self._reader = RowReader(metadata.features, shared=metadata.version == "v3.0")
         self._success_column = self._checked_success_column(success_column)
         self._features = self._written_features()
+        self._state = chosen_state(self._features, state or {}, where=str(metadata.folder))
         self._episodes = tuple(self._episode(episode) for episode in recorded)
 
     @property
@@ -125,7 +130,9 @@ class LeRobotEpisodes:
         """
         recorded = self._recorded[episode.index]
         chunks = {name: self._pictures(episode, recorded, name, num_frames) for name in episode.cameras}
-        return clips_in_step(episode, chunks, num_frames=num_frames)
+        columns = self.columns(episode, sorted({choice.column for choice in self._state.values()}))
+        felt = {name: choice.read(columns[choice.column]) for name, choice in self._state.items()}
+        return clips_in_step(episode, chunks, num_frames=num_frames, state=felt)
 
     def fingerprint(self, episode: Episode, camera: str) -> str:
         """Identify the pictures of one camera in one episode: SHA-256 of their bytes and of the range of frames."""

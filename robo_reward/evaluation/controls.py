@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -132,10 +132,10 @@ def camera_controls(
         progress: Recorded progress.
         first: The first frame of the episode, whose sizes the black frames take.
     """
-    black = Clip(
+    black = replace(
+        first,
         views={name: torch.zeros_like(frames) for name, frames in first.views.items()},
         present=torch.ones_like(first.present),
-        stamp=first.stamp,
     )
     nothing = torch.zeros(footage.stamp.shape[0], dtype=torch.int64)
     outcomes = {
@@ -193,6 +193,7 @@ def noisy_still(first: Clip, *, noise: SensorNoise, seed: int, fps: float) -> Cl
         views={name: _noisy(frames, noise, seed ^ zlib.crc32(name.encode())) for name, frames in first.views.items()},
         present=first.present.expand(1, time, -1),
         stamp=first.stamp + torch.arange(time, dtype=torch.float64) / fps,
+        state={name: numbers.expand(-1, time, -1) for name, numbers in first.state.items()},
     )
 
 

@@ -1,7 +1,7 @@
 """An episode in the form that its reward model looks at, so that one control serves every kind of model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -61,14 +61,13 @@ class PixelFootage:
 
     def take(self, index: Int64[Tensor, " picked"], *, stamp: Float64[Tensor, " picked"]) -> "PixelFootage":
         """Show the frames of these indices, in this order, as if captured at these times."""
-        views = {name: frames[:, index] for name, frames in self.clip.views.items()}
-        return PixelFootage(clip=Clip(views=views, present=self.clip.present[:, index], stamp=stamp[None]))
+        return PixelFootage(clip=self.clip.take(index, stamp=stamp))
 
     def without(self, camera: str) -> "PixelFootage":
         """Lose one camera for the whole episode."""
         present = self.clip.present.clone()
         present[..., self.cameras.index(camera)] = False
-        return PixelFootage(clip=Clip(views=self.clip.views, present=present, stamp=self.clip.stamp))
+        return PixelFootage(clip=replace(self.clip, present=present))
 
     def estimate(self, model: RewardModel) -> Estimate:
         """Let a model look."""
@@ -157,6 +156,7 @@ def _joined(clips: list[Clip]) -> Clip:
         views={name: torch.cat([clip.views[name] for clip in clips], dim=1) for name in clips[0].cameras},
         present=torch.cat([clip.present for clip in clips], dim=1),
         stamp=torch.cat([clip.stamp for clip in clips], dim=1),
+        state={name: torch.cat([clip.state[name] for clip in clips], dim=1) for name in clips[0].state},
     )
 
 

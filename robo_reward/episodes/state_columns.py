@@ -1,0 +1,79 @@
+"""Which recorded columns a reward model may feel: slices of them under names that models know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from robo_reward.episodes.lerobot_format import Feature
+from robo_reward.errors import DataSetError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateColumn:
+    """A slice of a recorded column, scaled to the unit that models expect: `scale · column[first:stop]`.
+
+    Raises:
+        ValueError: A slice that is empty or begins before 0, or a scale of 0.
+    """
+
+    column: str
+    first: int = 0
+    stop: int | None = None
+    """One past the last number; None = all from `first` on."""
+    scale: float = 1.0
+    """SI units per unit of the recording."""
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or (self.stop is not None and self.stop <= self.first):
+            raise ValueError(f"a slice of '{self.column}' needs 0 <= first < stop, got [{self.first}, {self.stop})")
+        if not (np.isfinite(self.scale) and self.scale != 0):
+            raise ValueError(f"the scale of '{self.column}' must be finite and not 0, got {self.scale:g}")
+
+    def read(self, values: np.ndarray) -> Float64[Tensor, "time size"]:
+        """Take the slice of every frame."""
+        numbers = torch.from_numpy(values.reshape(len(values), -1)[:, self.first : self.stop].astype(np.float64))
+        return numbers * self.scale
+
+
+def chosen_state(
+    features: Mapping[str, Feature], state: Mapping[str, Mapping[str, Any]], *, where: str
+) -> dict[str, StateColumn]:
+    """Check a choice of state against the columns that there are.
+
+    Raises:
+        DataSetError: A column that is not there, holds no numbers, is not for models to see, or is too short; or
+            fields that a `StateColumn` has not.
+        ValueError: Values that a `StateColumn` does not allow.
+    """
+    return {name: _checked(name, given, features, where) for name, given in state.items()}
+
+
+def _checked(name: str, given: Mapping[str, Any], features: Mapping[str, Feature], where: str) -> StateColumn:
+    allowed = [field.name for field in fields(StateColumn)]
+    if "column" not in given or set(given) - set(allowed):
+        raise DataSetError(
+            f"state '{name}' has the fields {sorted(given)}; allowed: {allowed}, of which column is needed"
+        )
+    choice = StateColumn(**given)
+    # ground truth and rewards are not for models to see: only what a robot observes
+    felt = {key: feature for key, feature in features.items() if key.startswith("observation.") and _is_vector(feature)}
+    if choice.column not in felt:
+        raise DataSetError(
+            f"{where}: no column '{choice.column}' for state '{name}'; there are {', '.join(felt) or 'none'}"
+        )
+    size = int(np.prod(felt[choice.column].shape))
+    if (choice.stop or choice.first + 1) > size:
+        raise DataSetError(
+            f"{where}: state '{name}' asks for [{choice.first}, {choice.stop}) of '{choice.column}', "
+            f"which has {size} numbers"
+        )
+    return choice
+
+
+def _is_vector(feature: Feature) -> bool:
+    return not feature.is_picture and feature.dtype not in ("string", "bool")

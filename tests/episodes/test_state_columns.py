@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+from lerobot_data import write_data_set
+
+from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.episodes.state_columns import StateColumn
+from robo_reward.errors import DataSetError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_data_set(tmp_path_factory.mktemp("state") / "squares", lengths=(7,), success={0: True})
+
+
+def test_state_comes_with_the_frames_that_it_was_recorded_with(folder):
+    choice = {"tool_position": {"column": "observation.state"}, "gripper_width": {"column": "observation.state"}}
+    choice["gripper_width"] |= {"first": 2, "stop": 3, "scale": 0.1}
+    source = LeRobotEpisodes(folder, state=choice)
+    recorded = source.columns(source.episodes[0], ["observation.state"])["observation.state"].astype(np.float64)
+    clips = list(source.clips(source.episodes[0], num_frames=3))
+    assert [clip.stamp.shape[1] for clip in clips] == [3, 3, 1]
+    felt = {name: torch.cat([clip.state[name] for clip in clips], dim=1)[0].numpy() for name in choice}
+    assert np.array_equal(felt["tool_position"], recorded)
+    assert np.array_equal(felt["gripper_width"], recorded[:, 2:3] * 0.1)
+
+
+def test_nothing_is_felt_unless_asked_for(folder):
+    source = LeRobotEpisodes(folder)
+    assert next(source.clips(source.episodes[0], num_frames=1)).state == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"column": "tool"}, "no column 'tool' for state 'tool_position'; there are observation.state$"),
+        ({"column": "next.success"}, "no column 'next.success' for state"),
+        ({"column": "observation.images.front"}, "no column 'observation.images.front' for state"),
+        (
+            {"column": "observation.state", "first": 1, "stop": 5},
+            r"asks for \[1, 5\) of 'observation.state', which has 3",
+        ),
+        (
+            {"first": 1},
+            r"state 'tool_position' has the fields \['first'\]; allowed: \['column', 'first', 'stop', 'scale'\]",
+        ),
+        ({"column": "observation.state", "first": 3}, r"asks for \[3, None\) of 'observation.state', which has 3"),
+    ],
+)
+def test_a_column_that_models_may_not_feel_is_refused(folder, column, message):
+    with pytest.raises(DataSetError, match=message):
+        LeRobotEpisodes(folder, state={"tool_position": column})
+
+
+def test_an_empty_slice_and_a_scale_of_nothing_are_refused():
+    with pytest.raises(ValueError, match=r"a slice of 'a' needs 0 <= first < stop, got \[2, 2\)"):
+        StateColumn(column="a", first=2, stop=2)
+    with pytest.raises(ValueError, match="the scale of 'a' must be finite and not 0, got 0"):
+        StateColumn(column="a", scale=0.0)
