@@ -1,7 +1,7 @@
 """Which reward model looks at which task: built from the configuration, fitted, or loaded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from robo_reward.models.watched import WatchedCameras
 from robo_reward.perception.encoder import ImageEncoder
 from robo_reward.perception.fitting import FittableRewardModel
 from robo_reward.reward_model import RewardModel
-from robo_reward.training.fit import load_models, read_description
+from robo_reward.training.fit import load_models, load_success, read_description
+from robo_reward.training.fit_success import FittedSuccess
 
 SAVED = "robo_reward.training.fit.load_models"
 """The target of `reward_model=saved`."""
@@ -31,12 +32,12 @@ class ChosenModels:
     """Instruction to the model bound to it."""
     configs: Mapping[str, Plain]
     """Instruction to the settings that a model was built from, for models that do not tell them."""
+    success: Mapping[str, FittedSuccess] = field(default_factory=dict)
+    """Instruction to what tells success of it, kept beside saved models; empty = nothing was fitted to do so."""
 
     def with_models(self, models: Mapping[str, RewardModel]) -> "ChosenModels":
         """Give the same with other models, after a fit."""
-        return ChosenModels(
-            encoder_config=self.encoder_config, encoder=self.encoder, models=models, configs=self.configs
-        )
+        return replace(self, models=models)
 
     def described(self) -> dict[str, Plain]:
         """Give each model as plain data that `rebuild_model` turns into the same model again."""
@@ -97,16 +98,34 @@ def rebuild_model(description: Mapping[str, Any], encoder: ImageEncoder | None, 
     return build(dict(description))
 
 
+def overridden_encoder(recorded: Plain, overrides: Plain) -> Plain:
+    """Give an encoder's recorded settings with some of them changed, such as the device.
+
+    Raises:
+        ValueError: A setting that the encoder does not have.
+    """
+    unknown = sorted(set(overrides) - set(recorded))
+    if unknown:
+        settings = sorted(name for name in recorded if not name.startswith("_"))
+        raise ValueError(f"the recorded encoder {recorded['_target_']} has no setting {unknown}; it has {settings}")
+    return recorded | overrides
+
+
 def _saved(config: DictConfig, instructions: Sequence[str]) -> ChosenModels:
     folder = Path(config.path)
-    encoder_config = read_description(folder)["encoder"] | plain(config.encoder)
+    encoder_config = overridden_encoder(read_description(folder)["encoder"], plain(config.encoder))
     encoder = build(encoder_config)
     models = load_models(folder, encoder)
     missing = sorted(set(instructions) - set(models))
     if missing:
         raise ValueError(f"{folder} has no model for instruction {missing}; it has models for {sorted(models)}")
-    kept = {text: models[text] for text in instructions}
-    return ChosenModels(encoder_config=encoder_config, encoder=encoder, models=kept, configs={})
+    return ChosenModels(
+        encoder_config=encoder_config,
+        encoder=encoder,
+        models={text: models[text] for text in instructions},
+        configs={},
+        success={text: told for text, told in load_success(folder, encoder).items() if text in instructions},
+    )
 
 
 def _settings(common: DictConfig, own: Mapping[str, Any], instruction: str) -> Plain:

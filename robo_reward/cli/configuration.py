@@ -25,10 +25,16 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
 
     Raises:
         HydraException: An override that names no key or choice; its message says which there are.
+        ValueError: An encoder for saved models, which have their own.
     """
-    overrides = [part for override in overrides for part in _saved_models(override)]
+    given = [part for override in overrides for part in _saved_models(override)]
+    if "reward_model=saved" in given:
+        _check_encoder(given)
+        given = _opened("reward_model.encoder.", given)
+    if verb == "evaluate":
+        given = _opened("encoder.", given)
     with initialize_config_dir(config_dir=str(config_folder()), version_base="1.3"):
-        return compose(config_name=verb, overrides=list(overrides))
+        return compose(config_name=verb, overrides=given)
 
 
 def _saved_models(override: str) -> list[str]:
@@ -37,6 +43,27 @@ def _saved_models(override: str) -> list[str]:
     if key != "reward_model" or not ("/" in value or (Path(value) / MODELS).is_file()):
         return [override]
     return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
+
+
+def _opened(prefix: str, overrides: Sequence[str]) -> list[str]:
+    """Let overrides change settings of a recorded encoder, which the YAML cannot list; who builds it checks them."""
+    return [f"++{override}" if override.startswith(prefix) else override for override in overrides]
+
+
+def _check_encoder(overrides: Sequence[str]) -> None:
+    """Refuse what would change nothing: saved models look through the encoder that they were fitted with."""
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key == "encoder":
+            raise ValueError(
+                f"{override}: saved models look through the encoder that they were fitted with; "
+                "fit anew to change it, or override its settings with reward_model.encoder.NAME=…"
+            )
+        if key.startswith("encoder."):
+            raise ValueError(
+                f"{override}: saved models look through the encoder that they were fitted with; "
+                f"its settings are overridden with reward_model.{override.lstrip('+~')}"
+            )
 
 
 def help_text(verb: str, purpose: str) -> str:

@@ -53,6 +53,7 @@ def _relabelling(config: DictConfig, output: Path) -> DictConfig:
         config,
         {
             "output": str(output / "relabelled"),
+            "success_from": "dataset",
             "episodes": {"path": str(output / "episodes"), "success_column": "truth.success"},
             "demonstrations": {"path": str(output / "demonstrations")},
         },

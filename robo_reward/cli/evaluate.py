@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from robo_reward.cli.build import build, plain, takes_encoder
-from robo_reward.cli.choose_models import rebuild_model
+from robo_reward.cli.choose_models import overridden_encoder, rebuild_model
 from robo_reward.evaluation.evaluation import EvaluationSettings, evaluate
 from robo_reward.evaluation.metrics_file import write_metrics
 from robo_reward.evaluation.report import write_report
@@ -23,7 +23,7 @@ def run(config: DictConfig) -> None:
     source = build(config.episodes)
     described = provenance["models"]
     looks = any(takes_encoder(own) for own in described.values())
-    encoder = build(provenance["encoder"] | plain(config.encoder)) if looks else None
+    encoder = build(overridden_encoder(provenance["encoder"], plain(config.encoder))) if looks else None
     models = {text: rebuild_model(own, encoder, (folder / PROVENANCE).parent) for text, own in described.items()}
     embed = None
     if encoder is not None and all(isinstance(model, EmbeddingRewardModel) for model in models.values()):
@@ -39,4 +39,12 @@ def run(config: DictConfig) -> None:
     output.mkdir(parents=True, exist_ok=True)
     write_metrics(evaluation, output / "metrics.json")
     report = write_report(evaluation, output / "report.html", source=source, overlays=config.overlays)
-    Console(stderr=True, soft_wrap=True).print(f"report: {report}", markup=False)
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"report: {report}", markup=False)
+    told = config.episodes.success_column is not None or "truth.success" in source.column_names
+    if provenance.get("success_from") == "model" and not told:
+        console.print(
+            "next.success is what the success model decided: success figures compare the reward with that model, not "
+            "with the truth (episodes.success_column=NAME reads a column that tells it)",
+            markup=False,
+        )

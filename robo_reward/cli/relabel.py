@@ -1,8 +1,8 @@
 """`robo-reward relabel`: rewards into a recorded data set."""
 
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -11,8 +11,11 @@ from robo_reward.cli.build import Plain, build, plain
 from robo_reward.cli.choose_models import ChosenModels, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
 from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.episodes.source import EpisodeSource
+from robo_reward.models.saved_models import describe
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.relabel.run import Relabelling, relabel
+from robo_reward.relabel.success_counts import count_successes
 
 
 def run(config: DictConfig) -> None:
@@ -22,6 +25,7 @@ def run(config: DictConfig) -> None:
     store = build(config.embeddings)
     instructions = list(dict.fromkeys(episode.instruction for episode in source.episodes))
     chosen = choose_models(config, instructions)
+    _check_success(config, chosen)
     if config.demonstrations.path is not None:
         chosen = _fitted(config, chosen, store)
     relabelling = Relabelling(
@@ -29,17 +33,46 @@ def run(config: DictConfig) -> None:
         discount=config.discount,
         potential=build(config.shaping),
         success_reward=config.success_reward,
+        success=chosen.success,
+        success_from=config.success_from,
         provenance=_provenance(config, chosen, source),
     )
     relabel(source, output, relabelling, store=store, batch_size=config.batch_size)
-    said = any(episode.success is not None for episode in source.episodes)
     console = Console(stderr=True, soft_wrap=True)
     console.print(f"rewards of {len(source.episodes)} episodes are in {output}", markup=False)
-    if not said:
-        console.print(
+    for line in _said_of_success(source, relabelling, output):
+        console.print(line, markup=False)
+
+
+def _said_of_success(source: EpisodeSource, relabelling: Relabelling, output: Path) -> list[str]:
+    said = []
+    if relabelling.success_from == "dataset" and all(episode.success is None for episode in source.episodes):
+        other = "; success_from=model asks the success model" if relabelling.success else ""
+        said.append(
             "nobody said which episodes succeeded: next.success is False throughout and next.reward the shaping term "
-            "alone (episodes.success_column=NAME reads a column)",
-            markup=False,
+            f"alone (episodes.success_column=NAME reads a column{other})"
+        )
+    if relabelling.success:
+        counts = count_successes(LeRobotEpisodes(output))
+        who = "the success model decided" if relabelling.success_from == "model" else "recorded"
+        said.append(
+            f"success, as {who}: {counts.succeeded} of {counts.episodes} episodes; the success model abstained at "
+            f"{counts.unknown} of {counts.frames} frames"
+        )
+    return said
+
+
+def _check_success(config: DictConfig, chosen: ChosenModels) -> None:
+    """Refuse before any work is done what no fitted model can decide.
+
+    Raises:
+        ValueError: Success is to come from a model, and none was fitted to tell it.
+    """
+    missing = sorted(set(chosen.models) - set(chosen.success))
+    if config.success_from == "model" and missing:
+        raise ValueError(
+            f"success_from=model: nothing was fitted to tell success of {missing}; robo-reward fit success=classifier "
+            "episodes.path=DEMOS output=FITTED fits it beside the reward model, reward_model=FITTED uses both"
         )
 
 
@@ -63,7 +96,7 @@ def _fitted(config: DictConfig, chosen: ChosenModels, store: EmbeddingStore | No
     return chosen.with_models(models)
 
 
-def _provenance(config: DictConfig, chosen: ChosenModels, source: Any) -> Plain:
+def _provenance(config: DictConfig, chosen: ChosenModels, source: EpisodeSource) -> Plain:
     """What a reader needs to build the models again; no clock times."""
     fitted_on: list[int] = []
     demonstrations = plain(config.demonstrations)
@@ -83,8 +116,18 @@ def _provenance(config: DictConfig, chosen: ChosenModels, source: Any) -> Plain:
         "shaping": plain(config.shaping),
         "demonstrations": demonstrations,
         "fitted_on": fitted_on,
-        "success": "recorded" if any(episode.success is not None for episode in source.episodes) else "nobody said",
+        "success": _success_said_by(config, source),
+        "success_models": {
+            text: describe(told.classifier) | {"certified": None if told.certified is None else asdict(told.certified)}
+            for text, told in chosen.success.items()
+        },
     }
+
+
+def _success_said_by(config: DictConfig, source: EpisodeSource) -> str:
+    if config.success_from == "model":
+        return "decided by the success model"
+    return "recorded" if any(episode.success is not None for episode in source.episodes) else "nobody said"
 
 
 def _same(one: str, other: str) -> bool:

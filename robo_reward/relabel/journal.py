@@ -1,4 +1,4 @@
-"""What an interrupted run had finished: estimates of whole episodes, bound to the job that gave them."""
+"""What an interrupted run had finished: scores of whole episodes, bound to the job that gave them."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from robo_reward.clip import Episode
 from robo_reward.episodes.durable import atomic_file
 from robo_reward.errors import OutputError
+from robo_reward.relabel.score_episodes import Scores
 from robo_reward.reward_model import Estimate
 
 
@@ -33,7 +34,7 @@ def job_fingerprint(provenance: Mapping[str, Any], episodes: Sequence[Episode]) 
 
 
 class Journal:
-    """Estimates of finished episodes on disk, one file each, that appear whole or not at all.
+    """Scores of finished episodes on disk, one file each, that appear whole or not at all.
 
     Args:
         folder: Where they lie; made if absent.
@@ -54,13 +55,16 @@ class Journal:
         with atomic_file(marker) as temporary:
             temporary.write_text(fingerprint)
 
-    def save(self, episode: Episode, estimate: Estimate) -> None:
-        """Keep the estimate of an episode."""
+    def save(self, episode: Episode, scores: Scores) -> None:
+        """Keep the scores of an episode."""
+        tensors = {"progress": scores.estimate.progress, "spread": scores.estimate.spread}
+        if scores.success_probability is not None:
+            tensors["success_probability"] = scores.success_probability.contiguous()
         with atomic_file(self._file(episode)) as temporary:
-            save_file({"progress": estimate.progress, "spread": estimate.spread}, temporary)
+            save_file(tensors, temporary)
 
-    def load(self, episode: Episode) -> Estimate:
-        """Read the estimate of a finished episode.
+    def load(self, episode: Episode) -> Scores:
+        """Read the scores of a finished episode.
 
         Raises:
             OutputError: The file was damaged after it was written.
@@ -69,7 +73,10 @@ class Journal:
             tensors = load_file(self._file(episode))
         except (SafetensorError, OSError) as error:
             raise OutputError(f"{self._file(episode)} is damaged ({error}); remove it and run again") from error
-        return Estimate(progress=tensors["progress"], spread=tensors["spread"])
+        return Scores(
+            estimate=Estimate(progress=tensors["progress"], spread=tensors["spread"]),
+            success_probability=tensors.get("success_probability"),
+        )
 
     def has(self, episode: Episode) -> bool:
         """Whether the episode is finished."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from robo_reward.clip import Episode
 from robo_reward.reward_model import Estimate
@@ -18,6 +20,8 @@ FEATURES: Mapping[str, str] = {
     "next.success": "bool",
 }
 """Name to numpy dtype; each is one number per frame."""
+SUCCESS_PROBABILITY = "reward.success_probability"
+"""One column more where there is a model of success; float32."""
 
 
 def reward_columns(
@@ -28,6 +32,7 @@ def reward_columns(
     discount: float,
     success_reward: float,
     version: str,
+    success_probability: Float[Tensor, "1 _time"] | None = None,
 ) -> dict[str, np.ndarray]:
     """Give an episode's reward columns; row t is about frame t and the transition t → t+1.
 
@@ -36,7 +41,7 @@ def reward_columns(
         next.reward_t      = success_reward · success_t + reward.shaped_t
 
     The state after the last row was not recorded: its shaped reward is −Φ if the episode terminated, else NaN.
-    `next.success` is True where the data set's own success signal says so, False where it does not or there is none.
+    `next.success` is True where the episode's success signal says so, False where it does not or there is none.
 
     Args:
         episode: Says where it ended and whether it succeeded.
@@ -45,12 +50,17 @@ def reward_columns(
         discount: The learner's γ.
         success_reward: Task reward of a transition that ends in success.
         version: Of the model that gave the estimate.
+        success_probability: At each frame, NaN = unknown; becomes a column of its own. None = no such column.
 
     Raises:
-        ValueError: An estimate of another length than the episode.
+        ValueError: An estimate or a probability of another length than the episode.
     """
     if tuple(estimate.progress.shape) != (1, episode.num_frames):
         raise ValueError(f"estimate must be (1, {episode.num_frames}), got {tuple(estimate.progress.shape)}")
+    if success_probability is not None and success_probability.shape != estimate.progress.shape:
+        raise ValueError(
+            f"success_probability must be (1, {episode.num_frames}), got {tuple(success_probability.shape)}"
+        )
     trace = PotentialTrace(potential=potential(estimate.progress[0]), version=version)
     shaped = trace.rewards(discount=discount, terminated=episode.terminated)
     success = episode.success if episode.success is not None else torch.zeros(episode.num_frames, dtype=torch.bool)
@@ -62,4 +72,7 @@ def reward_columns(
         "next.reward": success_reward * success.to(torch.float64) + shaped,
         "next.success": success,
     }
-    return {name: column.numpy().astype(FEATURES[name]) for name, column in columns.items()}
+    found = {name: column.numpy().astype(FEATURES[name]) for name, column in columns.items()}
+    if success_probability is None:
+        return found
+    return found | {SUCCESS_PROBABILITY: success_probability[0].numpy().astype("float32")}

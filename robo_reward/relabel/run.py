@@ -5,20 +5,23 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
 
 from robo_reward.clip import Episode
 from robo_reward.episodes.durable import atomic_file, check_absent, publish_folder, staging_folder
 from robo_reward.episodes.lerobot_copy import CopyableSource, check_copyable, write_lerobot_v3
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.progress_sidecar import write_progress_sidecar
-from robo_reward.models.saved_models import write_weights
+from robo_reward.models.saved_models import Rebuildable, write_weights
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.perception.fitting import FittableRewardModel
+from robo_reward.relabel.decide_success import TellsSuccess, decided_episode, describe_decisions
 from robo_reward.relabel.journal import Journal, job_fingerprint
 from robo_reward.relabel.progress_bar import FrameProgress
-from robo_reward.relabel.reward_columns import FEATURES, reward_columns
-from robo_reward.relabel.score_episodes import score_episodes
+from robo_reward.relabel.reward_columns import FEATURES, SUCCESS_PROBABILITY, reward_columns
+from robo_reward.relabel.score_episodes import Scores, score_episodes
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import LinearPotential, Potential
 
@@ -31,7 +34,7 @@ class Relabelling:
     """What decides the rewards beside the recordings.
 
     Raises:
-        ValueError: No model.
+        ValueError: No model, or success that is to come from models which are not there.
     """
 
     models: Mapping[str, RewardModel]
@@ -41,12 +44,21 @@ class Relabelling:
     potential: Potential = field(default_factory=LinearPotential)
     success_reward: float = 1.0
     """Task reward of a transition that ends in success."""
+    success: Mapping[str, TellsSuccess] = field(default_factory=dict)
+    """Instruction to what tells success of it; their probabilities become a column. Empty = nothing tells it."""
+    success_from: Literal["dataset", "model"] = "dataset"
+    """Whether success, and with it the task reward, is what was recorded or what `success` decides."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """What a reader needs to build the models again, as plain data; no clock times, no machine names."""
 
     def __post_init__(self) -> None:
         if not self.models:
             raise ValueError("models is empty; relabelling needs a reward model for each instruction")
+        if self.success_from not in ("dataset", "model"):
+            raise ValueError(f"success_from must be dataset or model, got '{self.success_from}'")
+        missing = sorted(set(self.models) - set(self.success))
+        if self.success_from == "model" and missing:
+            raise ValueError(f"success_from=model needs a success model of {missing}; there are {sorted(self.success)}")
 
 
 def relabel(
@@ -87,9 +99,7 @@ def relabel(
     _score(source, relabelling, journal, store=store, batch_size=batch_size)
     data_set = staging / "data_set"
     _write(data_set, source, relabelling, journal)
-    for model in relabelling.models.values():
-        if isinstance(model, FittableRewardModel):
-            write_weights((data_set / PROVENANCE).parent, model)
+    _write_models((data_set / PROVENANCE).parent, relabelling)
     with atomic_file(data_set / PROVENANCE) as temporary:
         temporary.write_text(json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
     publish_folder(data_set, output)
@@ -121,30 +131,59 @@ def _score(
     total = sum(episode.num_frames for episode in source.episodes)
     with FrameProgress("scoring", total, finished=total - sum(episode.num_frames for episode in left)) as bar:
         scored = score_episodes(
-            source, relabelling.models, episodes=left, store=store, batch_size=batch_size, on_frames=bar.advance
+            source,
+            relabelling.models,
+            episodes=left,
+            store=store,
+            success={text: told.classifier for text, told in relabelling.success.items()},
+            batch_size=batch_size,
+            on_frames=bar.advance,
         )
-        for episode, estimate in scored:
-            journal.save(episode, estimate)
+        for episode, scores in scored:
+            journal.save(episode, scores)
 
 
 def _write(data_set: Path, source: CopyableSource, relabelling: Relabelling, journal: Journal) -> None:
-    features = {name: Feature(dtype=dtype, shape=(1,), names=None) for name, dtype in FEATURES.items()}
+    columns = {**FEATURES, **({SUCCESS_PROBABILITY: "float32"} if relabelling.success else {})}
+    features = {name: Feature(dtype=dtype, shape=(1,), names=None) for name, dtype in columns.items()}
+    ends_recorded = "next.terminated" in source.features
     with FrameProgress("writing", sum(episode.num_frames for episode in source.episodes), finished=0) as bar:
 
         def extra_columns(episode: Episode) -> dict[str, Any]:
             bar.advance(episode.num_frames)
-            return reward_columns(
-                episode,
-                journal.load(episode),
-                potential=relabelling.potential,
-                discount=relabelling.discount,
-                success_reward=relabelling.success_reward,
-                version=relabelling.models[episode.instruction].version,
-            )
+            return _columns(relabelling, episode, journal.load(episode), ends_recorded=ends_recorded)
 
         write_lerobot_v3(data_set, source, extra_features=features, extra_columns=extra_columns)
     versions = sorted({relabelling.models[episode.instruction].version for episode in source.episodes})
     write_progress_sidecar(data_set, reward_model="robo_reward:" + "+".join(versions))
+
+
+def _columns(relabelling: Relabelling, episode: Episode, scores: Scores, *, ends_recorded: bool) -> dict[str, Any]:
+    probability = scores.success_probability
+    if relabelling.success and probability is None:  # other tasks have a success model, this one has none: unknown
+        probability = torch.full(scores.estimate.progress.shape, torch.nan)
+    if relabelling.success_from == "model" and probability is not None:
+        latch = relabelling.success[episode.instruction].latch()
+        episode = decided_episode(episode, probability, latch=latch, ends_recorded=ends_recorded)
+    return reward_columns(
+        episode,
+        scores.estimate,
+        potential=relabelling.potential,
+        discount=relabelling.discount,
+        success_reward=relabelling.success_reward,
+        version=relabelling.models[episode.instruction].version,
+        success_probability=probability,
+    )
+
+
+def _write_models(folder: Path, relabelling: Relabelling) -> None:
+    """Keep the tensors that the provenance names."""
+    for model in relabelling.models.values():
+        if isinstance(model, FittableRewardModel):
+            write_weights(folder, model)
+    for told in relabelling.success.values():
+        if isinstance(told.classifier, Rebuildable):
+            write_weights(folder, told.classifier)
 
 
 def _full_provenance(relabelling: Relabelling) -> dict[str, Any]:
@@ -154,4 +193,6 @@ def _full_provenance(relabelling: Relabelling) -> dict[str, Any]:
         "potential": repr(relabelling.potential),
         "success_reward": relabelling.success_reward,
         "model_versions": {instruction: model.version for instruction, model in sorted(relabelling.models.items())},
+        "success_from": relabelling.success_from,
+        "success_versions": describe_decisions(relabelling.success),
     }

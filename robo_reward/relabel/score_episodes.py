@@ -1,11 +1,15 @@
 """From recorded episodes to estimates, by the same models and windows as a stream."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
+from robo_reward.models.success import SuccessModel
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder, embed_clip
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
@@ -14,27 +18,39 @@ from robo_reward.reward_model import Estimate, RecurrentRewardModel, RewardModel
 OnFrames = Callable[[int], None]
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Scores:
+    """What the models of its task say of every frame of one episode."""
+
+    estimate: Estimate
+    success_probability: Float32[Tensor, "1 time"] | None = None
+    """NaN where the success model abstains; None where there is none."""
+
+
 def score_episodes(
     source: EpisodeSource,
     models: Mapping[str, RewardModel],
     *,
     episodes: Sequence[Episode],
     store: EmbeddingStore | None,
+    success: Mapping[str, SuccessModel] | None = None,
     batch_size: int = 64,
     on_frames: OnFrames = lambda num_frames: None,
-) -> Iterator[tuple[Episode, Estimate]]:
-    """Estimate the progress of every frame of the episodes, in their order.
+) -> Iterator[tuple[Episode, Scores]]:
+    """Estimate the progress of every frame of the episodes, in their order, and how probable success is there.
 
     Args:
         source: Where the episodes are.
         models: Instruction to the model that is bound to it.
         episodes: Of the source.
         store: Keeps embeddings across runs; None keeps nothing.
+        success: Instruction to what tells success of it, looking through the models' encoder; None = nothing does.
         batch_size: Pictures handed to an encoder at a time.
         on_frames: Told how many more frame sets were seen.
 
     Raises:
-        ValueError: An episode whose instruction has no model, or models that look through different encoders.
+        ValueError: An episode whose instruction has no model, models that look through different encoders, or success
+            models beside a model that looks through none.
         DataSetError: Pictures that are missing or damaged.
     """
     missing = sorted({episode.instruction for episode in episodes} - set(models))
@@ -44,10 +60,20 @@ def score_episodes(
     if len(embedding) == len(models):
         embedder = EpisodeEmbedder(_shared_encoder(embedding), source, store=store, batch_size=batch_size)
         for episode, clip in embedder.embed_all(episodes, on_frames=on_frames):
-            yield episode, embedding[episode.instruction].estimate_embedded(clip)
+            told = (success or {}).get(episode.instruction)
+            yield (
+                episode,
+                Scores(
+                    estimate=embedding[episode.instruction].estimate_embedded(clip),
+                    success_probability=None if told is None else told.probability(clip),
+                ),
+            )
+    elif success:
+        raise ValueError(f"success models need embeddings, and the models of {_others(models)} look through no encoder")
     else:
         for episode in episodes:
-            yield episode, estimate_in_windows(models[episode.instruction], source, episode, on_frames=on_frames)
+            estimate = estimate_in_windows(models[episode.instruction], source, episode, on_frames=on_frames)
+            yield episode, Scores(estimate=estimate)
 
 
 def estimate_in_windows(
@@ -83,6 +109,10 @@ def _parts(model: RewardModel, source: EpisodeSource, episode: Episode) -> Itera
         yield Estimate(progress=estimate.progress[:, -new:], spread=estimate.spread[:, -new:])
         # one frame less than the context: the next chunk brings at least one of its own
         before = None if model.context == 1 else window.latest(None if model.context is None else model.context - 1)
+
+
+def _others(models: Mapping[str, RewardModel]) -> list[str]:
+    return sorted(text for text, model in models.items() if not isinstance(model, EmbeddingRewardModel))
 
 
 def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> ImageEncoder:

@@ -27,6 +27,7 @@ def test_a_model_with_a_memory_beside_one_without_an_encoder_is_shown_embeddings
     source = LeRobotEpisodes(record_red_to_green(tmp_path / "data", [9, 12], instructions=TASKS))
     models = {TASKS[0]: WatchedCameras(FakeEncoder(), model=greenness()), TASKS[1]: LooksAtPixels()}
     found = scoring.score_episodes(source, models, episodes=source.episodes, store=None)
-    for episode, estimate in found:
+    for episode, scores in found:
         (whole,) = source.clips(episode, num_frames=64)
-        assert torch.equal(estimate.progress, greenness().estimate(whole).progress)
+        assert torch.equal(scores.estimate.progress, greenness().estimate(whole).progress)
+        assert scores.success_probability is None
