@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -34,7 +34,7 @@ class Relabelling:
     """What decides the rewards beside the recordings.
 
     Raises:
-        ValueError: No model, or success that is to come from models which are not there.
+        ValueError: No model, or success that is to come from somewhere else or from models which are not there.
     """
 
     models: Mapping[str, RewardModel]
@@ -46,8 +46,8 @@ class Relabelling:
     """Task reward of a transition that ends in success."""
     success: Mapping[str, TellsSuccess] = field(default_factory=dict)
     """Instruction to what tells success of it; their probabilities become a column. Empty = nothing tells it."""
-    success_from: Literal["dataset", "model"] = "dataset"
-    """Whether success, and with it the task reward, is what was recorded or what `success` decides."""
+    success_from: str = "dataset"
+    """Who says what is a success, and so gives the task reward: dataset (as recorded) or model (`success` decides)."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """What a reader needs to build the models again, as plain data; no clock times, no machine names."""
 

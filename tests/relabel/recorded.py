@@ -42,3 +42,17 @@ def record_red_to_green(folder: Path, lengths: Sequence[int], *, instructions: S
 
 def greenness() -> PromptSimilarity:
     return PromptSimilarity(FakeEncoder(), goal=["a green square"], baseline=["a red square"], alpha=0.5)
+
+
+class Stops(FakeEncoder):
+    """Fails after some pictures, as a machine that is switched off."""
+
+    def __init__(self, pictures: int) -> None:
+        super().__init__()
+        self.left = pictures
+
+    def embed(self, pixels):
+        self.left -= len(pixels)
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().embed(pixels)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from fake_encoder import FakeEncoder
-from recorded import CAMERAS, INSTRUCTION, greenness, record_red_to_green
+from recorded import CAMERAS, INSTRUCTION, Stops, greenness, record_red_to_green
 
 from robo_reward import RewardStream
 from robo_reward.episodes.lerobot import LeRobotEpisodes
@@ -138,20 +138,6 @@ def test_an_output_that_exists_is_refused_and_left_alone(recorded, tmp_path):
         relabel(LeRobotEpisodes(recorded), tmp_path / "out", relabelling(), store=None)
     assert (tmp_path / "out" / "mine").read_text() == "mine"
     assert not (tmp_path / "out.partial").exists()
-
-
-class Stops(FakeEncoder):
-    """Fails after some pictures, as a machine that is switched off."""
-
-    def __init__(self, pictures: int) -> None:
-        super().__init__()
-        self.left = pictures
-
-    def embed(self, pixels):
-        self.left -= len(pixels)
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return super().embed(pixels)
 
 
 def stopped(recorded: Path, output: Path, pictures: int) -> None:
