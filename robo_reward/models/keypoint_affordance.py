@@ -1,0 +1,174 @@
+"""Progress along a plan of key points: where to touch, along which way points, how far along the way."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final, get_args
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from robo_reward.clip import Clip
+from robo_reward.models.gripper_steps import GripperLimits, GripperSteps, StepMemory
+from robo_reward.models.plan_file import plan_document, read_plan
+from robo_reward.models.polyline import Weighting, polyline_potential, segment_shares, spread_along
+from robo_reward.models.tracked_point import Located, PointSource
+from robo_reward.models.way_points import Plan
+from robo_reward.reward_model import Estimate, RecurrentRewardModel
+
+Start = Literal["plan", "episode"]
+"""Where the way begins: at the plan's w_0, or where the point is in the episode's first frame that knows it."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class AffordanceMemory:
+    """What the model carries along a batch of episodes."""
+
+    point: Any
+    """The point source's own memory."""
+    steps: StepMemory
+    start: Float64[Tensor, "batch 3"]
+    """Where the way begins [m]; NaN while nobody knows."""
+
+
+@final
+class KeypointAffordance:
+    """Progress of a tracked point along the polyline of a plan's way points.
+
+        Φ = (k* + t) / K   with k* the nearest allowed segment and t the place on it (`polyline_potential`)
+
+    Where the plan opens or closes the gripper, segments after that step count only once it has happened (see
+    `GripperSteps`); if the task ends with one, reaching w_K is worth K / (K + 1) and the step the rest. Unknown point
+    or, where the plan needs it, unknown width: it abstains.
+
+        spread² = gᵀ (Σ_point + (tolerance/2)² I) g,   g = ∂Φ/∂p
+
+    with the tolerance of the way point to which the segment leads: the plan is not meant more exactly. Geometry only:
+    that an object came along is told by the gripper alone; success is another signal.
+
+    Args:
+        plan: The plan, or its YAML file.
+        point: Says where the tracked point is, such as `ToolPoint`.
+        gripper: Widths [m] that are open and closed, as a mapping of `GripperLimits`; None = gripper steps of the plan
+            are not looked at.
+        weighting: "segments" (1/K each, as published) or "arc_length".
+        start: "plan", or "episode": w_0 is where the point is at first.
+
+    Raises:
+        ValueError: An unknown weighting or start, a plan that is none.
+        FileNotFoundError: No such plan.
+
+    Source:
+        After Lee et al. 2025 (KAGI, 2407.10341); the formula is a reconstruction, spread and gripper steps are this
+        project's own.
+    """
+
+    def __init__(
+        self,
+        plan: Plan | str | Path,
+        *,
+        point: PointSource,
+        gripper: GripperLimits | Mapping[str, Any] | None = None,
+        weighting: Weighting = "segments",
+        start: Start = "plan",
+    ) -> None:
+        if start not in get_args(Start):
+            raise ValueError(f"start must be one of {', '.join(get_args(Start))}; got {start!r}")
+        self.plan = plan if isinstance(plan, Plan) else read_plan(plan)
+        self._point, self._start, self._weighting = point, start, weighting
+        self._limits = None if gripper is None else GripperLimits.of(gripper)
+        self._steps = None if self._limits is None else GripperSteps(self.plan, self._limits)
+        self._way = torch.tensor(self.plan.positions, dtype=torch.float64)
+        last_step = self._steps is not None and self._steps.ends_with_step
+        self._share = segment_shares(self._way, weighting=weighting, last_step=last_step)
+        tolerance = [each.tolerance for each in self.plan.way_points[1:]]
+        self._plan_variance = (torch.tensor(tolerance, dtype=torch.float64) / 2).square()
+
+    @property
+    def context(self) -> None:
+        """All frames since the episode began, by way of its memory."""
+        return None
+
+    @property
+    def version(self) -> str:
+        """Identifies plan, point source and settings."""
+        limits = None if self._limits is None else [repr(self._limits)]
+        parts = [plan_document(self.plan), self._point.version, limits, self._weighting, self._start]
+        return hashlib.sha256(json.dumps(["KeypointAffordance", *parts]).encode()).hexdigest()[:16]
+
+    def estimate(self, clip: Clip) -> Estimate:
+        """Estimate the progress of every frame of an episode."""
+        return self.resume(clip, None)[0]
+
+    def resume(self, seen: Clip, memory: AffordanceMemory | None) -> tuple[Estimate, AffordanceMemory]:
+        """Estimate the next frames of an episode; see `RecurrentRewardModel`.
+
+        Raises:
+            ValueError: The clip's state lacks what the point source or the gripper steps need.
+        """
+        batch = seen.stamp.shape[0]
+        located, point = self._point.locate(seen, None if memory is None else memory.point)
+        start = self._begun(located, None if memory is None else memory.start)
+        way = self._way.expand(batch, -1, -1).clone()
+        way[:, 0] = torch.where(start.isnan(), way[:, 0], start)
+        width = self._width(seen)
+        if self._steps is None or width is None:
+            steps = StepMemory(
+                stage=torch.zeros(batch, dtype=torch.int64), gripper=torch.zeros(batch, dtype=torch.int8)
+            )
+            return self._told(located, way[:, None], None), AffordanceMemory(point=point, steps=steps, start=start)
+        known = self._steps.begin(batch) if memory is None else memory.steps
+        stage, steps = self._steps.resume(located.position, width, known)
+        estimate = self._told(_unless(located, width.isnan()), way[:, None], stage)
+        return estimate, AffordanceMemory(point=point, steps=steps, start=start)
+
+    def _told(self, located: Located, way: Tensor, stage: Tensor | None) -> Estimate:
+        allowed = None if self._steps is None or stage is None else self._steps.allowed(stage)
+        along = polyline_potential(located.position, way, share=self._share, allowed=allowed)
+        progress = along.potential
+        if self._steps is not None and stage is not None:
+            settled = self._steps.settled(stage)
+            progress = torch.where(settled.isnan() | progress.isnan(), progress, settled)
+        plan_variance = self._plan_variance[along.segment.clamp(min=0)][..., None, None]
+        covariance = located.covariance + plan_variance * torch.eye(3, dtype=torch.float64)
+        spread = spread_along(along.gradient, covariance)
+        unknown = progress.isnan() | spread.isnan()
+        return Estimate(
+            progress=torch.where(unknown, torch.nan, progress).float(),
+            spread=torch.where(unknown, torch.nan, spread).float(),
+        )
+
+    def _begun(self, located: Located, before: Tensor | None) -> Tensor:
+        """Where the way begins: the first known position of the episode, or the plan's own w_0."""
+        batch = located.position.shape[0]
+        if self._start == "plan":
+            return self._way[0].expand(batch, -1)
+        start = torch.full((batch, 3), torch.nan, dtype=torch.float64) if before is None else before
+        known = ~located.position.isnan().any(dim=-1)
+        first = (known.cumsum(dim=1) == 0).sum(dim=1).clamp(max=known.shape[1] - 1)
+        here = located.position[torch.arange(batch), first]
+        return torch.where(start.isnan(), here, start)
+
+    def _width(self, seen: Clip) -> Tensor | None:
+        """The gripper's width [m] where the plan needs it."""
+        if self._steps is None or self._steps.num_steps == 0:
+            return None
+        if "gripper_width" not in seen.state:
+            raise ValueError(
+                "the plan opens or closes the gripper, and the clip's state has no 'gripper_width'; it has "
+                f"{sorted(seen.state)}; give gripper=null to leave these steps out"
+            )
+        return seen.state["gripper_width"][..., 0]
+
+
+def _unless(located: Located, unknown: Tensor) -> Located:
+    return Located(
+        position=torch.where(unknown[..., None], torch.nan, located.position),
+        covariance=torch.where(unknown[..., None, None], torch.nan, located.covariance),
+    )
+
+
+_: type[RecurrentRewardModel] = KeypointAffordance  # the type checker holds the protocol

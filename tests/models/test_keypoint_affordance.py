@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from plans import CORNER, felt, piece, plan
+from reward_model import CONTRACT
+from torch import Tensor
+
+from robo_reward import Clip, Estimate, RewardModel
+from robo_reward.models.keypoint_affordance import KeypointAffordance
+from robo_reward.models.plan_file import write_plan
+from robo_reward.models.tracked_point import ToolPoint
+from robo_reward.reward_model import RecurrentRewardModel
+
+LIMITS = {"closed_below": 0.03, "open_above": 0.06}
+PICK = plan((0, 0, 0.2), (0, 0, 0), (0.5, 0, 0.2), (0.5, 0, 0), gripper={1: "closed", 3: "open"})
+
+
+def model(of=CORNER, **settings) -> KeypointAffordance:
+    return KeypointAffordance(of, point=settings.pop("point", ToolPoint()), **settings)
+
+
+def told(of: KeypointAffordance, points: list, widths: list | None = None) -> list[float]:
+    width = None if widths is None else torch.tensor([widths], dtype=torch.float64)
+    return of.estimate(felt(torch.tensor([points], dtype=torch.float64), width)).progress[0].tolist()
+
+
+class Felt:
+    """Gives a model the state that the contract's clips lack: a point and a width told from what the cameras saw."""
+
+    context = None
+
+    def __init__(self, of: KeypointAffordance) -> None:
+        self._model, self.version = of, of.version
+
+    def estimate(self, clip: Clip) -> Estimate:
+        return self._model.estimate(self._with_state(clip))
+
+    def resume(self, seen: Clip, memory: object) -> tuple[Estimate, object]:
+        return self._model.resume(self._with_state(seen), memory)
+
+    def _with_state(self, clip: Clip) -> Clip:
+        colour = torch.stack([frames.double().mean(dim=(-1, -2)) / 200 for frames in clip.views.values()], dim=2)
+        seen = clip.present.double()
+        total = (colour * seen[..., None]).nan_to_num(0).sum(dim=2)
+        point: Tensor = total / seen.sum(dim=2, keepdim=True)  # NaN where no camera saw
+        return replace(clip, state={"tool_position": point, "gripper_width": point[..., :1] / 10})
+
+
+@pytest.mark.parametrize("law", CONTRACT, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("start", ["plan", "episode"])
+def test_contract(law, start):
+    gripper = plan((0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 0), gripper={1: "closed"}, tolerance=0.4)
+    law(Felt(model(gripper, gripper=LIMITS, start=start)))
+
+
+def test_it_is_a_model_with_memory():
+    assert isinstance(model(), RecurrentRewardModel)
+    assert isinstance(model(), RewardModel)
+
+
+def test_progress_is_the_place_on_the_way():
+    assert told(model(), [(0, 0, 0), (0.5, 0.3, 0), (1, 0, 0), (1, 0.5, 0), (1, 2, 0)]) == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_by_arc_length_long_segments_are_worth_more():
+    long = plan((0, 0, 0), (3, 0, 0), (3, 1, 0))
+    assert told(model(long, weighting="arc_length"), [(3, 0, 0)]) == [0.75]
+
+
+def test_progress_after_the_grasp_counts_only_once_it_has_happened():
+    never = told(model(PICK, gripper=LIMITS), [(0, 0, 0.1), (0, 0, 0), (0.5, 0, 0.2), (0.5, 0, 0)], [0.08] * 4)
+    assert max(never) == pytest.approx(0.25)  # K = 3 and the release: a quarter each
+    done = told(
+        model(PICK, gripper=LIMITS),
+        [(0, 0, 0.1), (0, 0, 0), (0, 0, 0), (0.5, 0, 0.2), (0.5, 0, 0), (0.5, 0, 0)],
+        [0.08, 0.08, 0.02, 0.02, 0.02, 0.08],
+    )
+    assert done == pytest.approx([0.125, 0.25, 0.25, 0.5, 0.75, 1.0])
+
+
+def test_a_dropped_object_takes_its_progress_away():
+    found = told(model(PICK, gripper=LIMITS), [(0, 0, 0), (0.5, 0, 0.2), (0.5, 0, 0.2)], [0.02, 0.02, 0.08])
+    assert found[1] == pytest.approx(0.5)
+    assert found[2] <= 0.25
+
+
+def test_the_gripper_may_be_left_out():
+    assert told(model(PICK), [(0.5, 0, 0)]) == [1.0]
+
+
+@pytest.mark.parametrize("start", ["plan", "episode"])
+def test_piecewise_is_whole_bit_for_bit(start):
+    random = torch.Generator().manual_seed(1)
+    points = torch.randn(2, 40, 3, dtype=torch.float64, generator=random) * 0.3
+    points[0, :3] = torch.nan
+    points[1, 17] = torch.nan
+    width = torch.rand(2, 40, dtype=torch.float64, generator=random) * 0.1
+    clip = felt(points, width)
+    of = model(
+        replace(PICK, way_points=tuple(replace(p, tolerance=0.3) for p in PICK.way_points)), gripper=LIMITS, start=start
+    )
+    whole = of.estimate(clip)
+    memory, progress, spread, at = None, [], [], 0
+    for length in (1, 2, 5, 1, 12, 19):
+        told, memory = of.resume(piece(clip, at, at + length), memory)
+        progress.append(told.progress)
+        spread.append(told.spread)
+        at += length
+    assert torch.equal(torch.cat(progress, dim=1).nan_to_num(-1), whole.progress.nan_to_num(-1))
+    assert torch.equal(torch.cat(spread, dim=1).nan_to_num(-1), whole.spread.nan_to_num(-1))
+    assert whole.progress[~whole.abstained].std() > 0.1
+
+
+def test_an_episode_may_begin_anywhere():
+    found = told(model(start="episode"), [(float("nan"),) * 3, (-2, 0, 0), (-0.5, 0, 0), (1, 0, 0)])
+    assert found[1:] == [0, 0.25, 0.5]
+
+
+def test_unknown_point_or_width_is_an_abstention():
+    nan = float("nan")
+    clip = felt(
+        torch.tensor([[(0, 0, 0), (nan, 0, 0), (0, 0, 0)]], dtype=torch.float64), torch.tensor([[0.08, 0.08, nan]])
+    )
+    assert model(PICK, gripper=LIMITS).estimate(clip).abstained[0].tolist() == [False, True, True]
+    assert model(PICK).estimate(clip).abstained[0].tolist() == [False, True, False]  # nobody asks for the width
+
+
+def test_the_spread_is_that_of_point_and_plan_along_the_way():
+    of = model(point=ToolPoint(std=0.04))
+    spread = of.estimate(felt(torch.tensor([[(0.5, 0.1, 0)]], dtype=torch.float64))).spread
+    assert float(spread[0, 0]) == pytest.approx((0.04**2 + 0.015**2) ** 0.5 / 2)
+
+
+def test_the_tip_is_turned_with_the_tool():
+    half = 0.5**0.5
+    pose = torch.tensor([[(0.5, 0, 0, half, 0, 0, half)]], dtype=torch.float64)  # +90° about z: x of the tool is y
+    clip = replace(felt(torch.zeros(1, 1, 3)), state={"tool_pose": pose})
+    located, _ = ToolPoint(tip=(0.1, 0, 0.2)).locate(clip, None)
+    assert located.position[0, 0].tolist() == pytest.approx([0.5, 0.1, 0.2])
+
+
+def test_the_tip_is_where_scipy_puts_it():
+    from scipy.spatial.transform import Rotation
+
+    for seed in range(5):
+        rotation = Rotation.random(random_state=seed)
+        pose = torch.tensor([[[1.0, 2, 3, *rotation.as_quat(scalar_first=True)]]], dtype=torch.float64)
+        clip = replace(felt(torch.zeros(1, 1, 3)), state={"tool_pose": pose})
+        located, _ = ToolPoint(tip=(0.3, -0.2, 0.1)).locate(clip, None)
+        expected = rotation.apply([0.3, -0.2, 0.1]) + np.array([1, 2, 3])
+        assert located.position[0, 0].tolist() == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+def test_a_clip_without_the_state_is_refused():
+    blind = replace(felt(torch.zeros(1, 1, 3)), state={"joints": torch.zeros(1, 1, 6, dtype=torch.float64)})
+    with pytest.raises(ValueError, match=r"neither 'tool_pose' nor 'tool_position'; it has \['joints'\]"):
+        model().estimate(blind)
+    with pytest.raises(ValueError, match=r"no 'gripper_width'; it has \['tool_position'\]; give gripper=null"):
+        told(model(PICK, gripper=LIMITS), [(0, 0, 0)])
+    with pytest.raises(ValueError, match=r"the tip \[0.0, 0.0, 0.1\] needs the state 'tool_pose'"):
+        told(model(point=ToolPoint(tip=(0, 0, 0.1))), [(0, 0, 0)])
+    with pytest.raises(ValueError, match="state 'tool_position' must have 3 numbers per frame, got 2"):
+        model().estimate(replace(blind, state={"tool_position": torch.zeros(1, 1, 2, dtype=torch.float64)}))
+    with pytest.raises(ValueError, match="unit quaternion"):
+        model().estimate(replace(blind, state={"tool_pose": torch.zeros(1, 1, 7, dtype=torch.float64)}))
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(ValueError, match="tip must be 3 numbers"):
+        ToolPoint(tip=(0.0, 0.1))
+    with pytest.raises(ValueError, match="std must be >= 0 m, got -1"):
+        ToolPoint(std=-1.0)
+
+
+def test_versions_tell_plans_and_settings_apart(tmp_path):
+    models = [
+        model(),
+        model(PICK),
+        model(PICK, gripper=LIMITS),
+        model(weighting="arc_length"),
+        model(start="episode"),
+        model(point=ToolPoint(std=0.5)),
+    ]
+    assert len({each.version for each in models}) == len(models)
+    assert model(write_plan(CORNER, tmp_path / "plan.yaml")).version == model().version
