@@ -27,9 +27,8 @@ def distortion_jacobian(
 ) -> Float64[np.ndarray, "*n 2 2"]:
     """Give the derivative of `distort` by its point."""
     if not coefficients.any() or flat.size == 0:
-        return np.where(
-            np.isnan(flat).any(axis=-1)[..., None, None], np.nan, np.broadcast_to(np.eye(2), (*flat.shape, 2))
-        )
+        unseen = np.asarray(np.isnan(flat).any(axis=-1))
+        return np.where(unseen[..., None, None], np.nan, np.eye(2))
     return _projected(flat, coefficients)[1].reshape(*flat.shape, 2)
 
 
@@ -60,9 +59,9 @@ def undistort(
         return bent
     target = bent.reshape(-1, 2)
     criteria = (cv2.TERM_CRITERIA_COUNT, 40, 0.0)
-    start = cv2.undistortPointsIter(np.nan_to_num(target)[:, None], np.eye(3), coefficients, None, np.eye(3), criteria)[
-        :, 0
-    ]
+    start = cv2.undistortPointsIter(
+        np.nan_to_num(target)[:, None], np.eye(3), coefficients, np.eye(3), np.eye(3), criteria
+    )[:, 0]
     found, good = _polished(start, target, coefficients, radius=radius)
     if not good.all():
         rest = target[~good]

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from robo_reward.camera.distortion import distort, distortion_jacobian, invertible_radius, undistort
 
@@ -91,10 +91,10 @@ class Intrinsics:
         rays = np.where(np.isnan(flat[..., :1]), np.nan, rays)
         return rays / np.sqrt((rays * rays).sum(axis=-1, keepdims=True))
 
-    def contains(self, pixels: Float64[np.ndarray, "*n 2"]) -> np.ndarray:
+    def contains(self, pixels: Float64[np.ndarray, "*n 2"]) -> Bool[np.ndarray, "*n"]:
         """Say which pixels lie in the picture; NaN does not."""
         inside = (pixels >= -0.5) & (pixels <= np.array([self.width, self.height]) - 0.5)
-        return inside.all(axis=-1)
+        return np.asarray(inside.all(axis=-1))
 
     def scaled(self, *, width: int, height: int) -> "Intrinsics":
         """Give the intrinsics of the same pictures resized to another width and height [px].
