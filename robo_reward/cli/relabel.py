@@ -1,5 +1,6 @@
 """`robo-reward relabel`: rewards into a recorded data set."""
 
+import math
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from robo_reward.models.saved_models import describe
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.relabel.run import Relabelling, relabel
 from robo_reward.relabel.success_counts import count_successes
+from robo_reward.training.fit_success import FittedSuccess
 
 
 def run(config: DictConfig) -> None:
@@ -118,10 +120,17 @@ def _provenance(config: DictConfig, chosen: ChosenModels, source: EpisodeSource)
         "fitted_on": fitted_on,
         "success": _success_said_by(config, source),
         "success_models": {
-            text: describe(told.classifier) | {"certified": None if told.certified is None else asdict(told.certified)}
+            text: describe(told.classifier) | {"certified": _plain_certificate(told)}
             for text, told in chosen.success.items()
         },
     }
+
+
+def _plain_certificate(told: FittedSuccess) -> Plain | None:
+    """Give what is known of a threshold; what is not known is null, since NaN is no JSON and equals not even itself."""
+    if told.certified is None:
+        return None
+    return {name: None if math.isnan(value) else value for name, value in asdict(told.certified).items()}
 
 
 def _success_said_by(config: DictConfig, source: EpisodeSource) -> str:

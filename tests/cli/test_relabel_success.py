@@ -72,6 +72,21 @@ def test_an_evaluation_says_that_such_success_is_not_the_truth(recorded, fitted,
     assert "next.success is what the success model decided" in capsys.readouterr().err
 
 
+def test_a_run_killed_after_the_renaming_is_known_again_though_its_certificate_lacks_the_recall(tmp_path, capsys):
+    data = record_red_to_green(tmp_path / "data", [20, 24, 18])  # two successes: none to tell the recall of
+    loose = ["success_decision.max_false_positive_rate=0.9", "success_decision.confidence=0.5"]
+    fit = ["fit", "encoder=embedded", "reward_model=prompt_similarity", f"episodes.path={data}", *PROMPTS, *CLASSIFIER]
+    assert main([*fit, *loose, f"output={tmp_path / 'fitted'}"]) == 0
+    assert "of failures are called a success" in capsys.readouterr().err
+    given = [f"reward_model={tmp_path / 'fitted'}", "success_from=model"]
+    assert relabel(data, tmp_path / "out", *given) == 0
+    provenance = json.loads((tmp_path / "out" / "meta" / "robo_reward" / "provenance.json").read_text())
+    assert provenance["success_models"]["make it green"]["certified"]["recall"] is None
+    (tmp_path / "out.partial" / "finished").mkdir(parents=True)
+    assert relabel(data, tmp_path / "out", *given) == 0
+    assert not (tmp_path / "out.partial").exists()
+
+
 def test_what_was_recorded_is_the_success_unless_the_model_is_asked(recorded, fitted, tmp_path, capsys):
     assert relabel(recorded, tmp_path / "out", f"reward_model={fitted['with']}") == 0
     assert "success, as recorded: 3 of 4 episodes" in capsys.readouterr().err
