@@ -1,7 +1,6 @@
 """Where a line of sight meets a plane, such as the table."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -31,7 +30,7 @@ class Plane:
             raise ValueError(f"normal must have length 1, got {self.normal.tolist()} of length {length:.6g}")
 
     @classmethod
-    def through(cls, point: Float64[np.ndarray, "3"], normal: Float64[np.ndarray, "3"]) -> Self:
+    def through(cls, point: Float64[np.ndarray, "3"], normal: Float64[np.ndarray, "3"]) -> "Plane":
         """Give the plane through a point [m] with a normal of any length but 0."""
         length = float(np.linalg.norm(normal))
         if not length > 0:

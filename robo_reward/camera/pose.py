@@ -1,7 +1,6 @@
 """Rigid motions between frames; `T_a_b` takes points of frame b to frame a."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -37,12 +36,12 @@ class Pose:
             raise ValueError("rotation must be right-handed (determinant 1), got a reflection (determinant -1)")
 
     @classmethod
-    def identity(cls) -> Self:
+    def identity(cls) -> "Pose":
         """Give the pose of a frame in itself."""
         return cls(rotation=np.eye(3), translation=np.zeros(3))
 
     @classmethod
-    def from_matrix(cls, matrix: Float[np.ndarray, "4 4"]) -> Self:
+    def from_matrix(cls, matrix: Float[np.ndarray, "4 4"]) -> "Pose":
         """Give the pose that a homogeneous matrix stands for; its rotation is made orthonormal to rounding.
 
         Raises:
@@ -56,7 +55,9 @@ class Pose:
         return cls(rotation=Rotation.from_matrix(rough.rotation).as_matrix(), translation=rough.translation)
 
     @classmethod
-    def from_quaternion_wxyz(cls, translation: Float[np.ndarray, "3"], quaternion_wxyz: Float[np.ndarray, "4"]) -> Self:
+    def from_quaternion_wxyz(
+        cls, translation: Float[np.ndarray, "3"], quaternion_wxyz: Float[np.ndarray, "4"]
+    ) -> "Pose":
         """Give the pose of a translation [m] and a quaternion, real part first as in MuJoCo; ROS has it last.
 
         Raises:
@@ -71,7 +72,9 @@ class Pose:
         return cls(rotation=rotation, translation=translation)
 
     @classmethod
-    def from_rotation_vector(cls, translation: Float[np.ndarray, "3"], rotation_vector: Float[np.ndarray, "3"]) -> Self:
+    def from_rotation_vector(
+        cls, translation: Float[np.ndarray, "3"], rotation_vector: Float[np.ndarray, "3"]
+    ) -> "Pose":
         """Give the pose of a translation [m] and a rotation vector: axis times angle [rad], as OpenCV's `rvec`."""
         translation, vector = np.array(translation, np.float64), np.asarray(rotation_vector, np.float64)
         _check("rotation_vector", vector, (3,))
