@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, final
 
 import torch
@@ -13,13 +12,11 @@ from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.fusion.camera_health import CameraWatch
+from robo_reward.models.model_inside import below, built_inside, resume_inside, settings_inside, weights_inside
 from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FittableRewardModel, LabelledClip, OnEpoch, silently
-from robo_reward.reward_model import Estimate, RecurrentRewardModel
-
-TARGET = "_target_"
-"""Key of plain model settings that names the class, as in the YAML files."""
+from robo_reward.reward_model import Estimate
 
 
 @final
@@ -58,13 +55,8 @@ class WatchedCameras:
             raise ValueError(f"margin must be >= 1 and frozen_after >= 2, got {margin:g} and {frozen_after}")
         given = dict(weights or {})
         self._encoder, self._frozen_after, self._margin = encoder, frozen_after, float(margin)
-        self._model = _built(encoder, model, _below(given, "model.")) if isinstance(model, Mapping) else model
-        if self._model.encoder.version != encoder.version:
-            raise ValueError(
-                f"the inner model looks through encoder {self._model.encoder.version}, the watch through "
-                f"{encoder.version}"
-            )
-        self._watch = None if watch is None else CameraWatch(**watch, weights=_below(given, "watch."))
+        self._model = built_inside(encoder, model, given)
+        self._watch = None if watch is None else CameraWatch(**watch, weights=below(given, "watch."))
 
     @property
     def encoder(self) -> ImageEncoder:
@@ -89,9 +81,8 @@ class WatchedCameras:
     @property
     def settings(self) -> dict[str, object]:
         """The constructor's arguments beside encoder and weights, as plain data."""
-        kind = type(self._model)
         return {
-            "model": {TARGET: f"{kind.__module__}.{kind.__qualname__}", **self._model.settings},
+            "model": settings_inside(self._model),
             "frozen_after": self._frozen_after,
             "margin": self._margin,
             "watch": None if self._watch is None else self._watch.settings,
@@ -101,8 +92,7 @@ class WatchedCameras:
     def weights(self) -> Mapping[str, Tensor]:
         """The inner model's weights under `model.`, the watch's under `watch.`."""
         watched = {} if self._watch is None else self._watch.weights
-        inner = {f"model.{name}": tensor for name, tensor in self._model.weights.items()}
-        return inner | {f"watch.{name}": tensor for name, tensor in watched.items()}
+        return weights_inside(self._model) | {f"watch.{name}": tensor for name, tensor in watched.items()}
 
     @property
     def version(self) -> str:
@@ -133,17 +123,8 @@ class WatchedCameras:
         window = _followed(known.pictures, seen)
         pictures = None if self._watch is None else _latest(window, self._watch.context - 1)
         trusted = self.trusted(window).latest(seen.stamp.shape[1])
-        estimate, inner = self._resume_inner(trusted, known.inner)
+        estimate, inner = resume_inside(self._model, trusted, known.inner)
         return estimate, WatchMemory(pictures=pictures, inner=inner)
-
-    def _resume_inner(self, trusted: EmbeddedClip, memory: Any | None) -> tuple[Estimate, Any]:
-        model, new = self._model, trusted.stamp.shape[1]
-        if isinstance(model, RecurrentRewardModel):
-            return model.resume(trusted, memory)
-        window = _followed(memory, trusted)
-        whole = model.estimate_embedded(window)
-        estimate = Estimate(progress=whole.progress[:, -new:], spread=whole.spread[:, -new:])
-        return estimate, window if model.context is None else _latest(window, model.context - 1)
 
     def trusted(self, clip: EmbeddedClip) -> EmbeddedClip:
         """Give the clip with every picture absent that is not to be trusted.
@@ -214,22 +195,6 @@ def blank_pictures(encoder: ImageEncoder) -> Float32[Tensor, "blank dim"]:
     plain = levels[:, None, None, None].expand(-1, 3, size, size)
     noise = torch.randint(0, 256, (1, 3, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     return encoder.embed(encoder.prepare(torch.cat([plain, noise, noise // 10])))
-
-
-def _built(encoder: ImageEncoder, settings: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FittableRewardModel:
-    target = str(settings.get(TARGET, ""))
-    if not target.startswith("robo_reward.models."):
-        raise ValueError(
-            f"model must name its class under '{TARGET}', robo_reward.models.<file>.<class>; got '{target}'"
-        )
-    module, name = target.rsplit(".", 1)
-    kind = getattr(import_module(module), name)
-    arguments = {key: value for key, value in settings.items() if key != TARGET}
-    return kind(encoder, **arguments | ({"weights": weights} if weights else {}))
-
-
-def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _followed(before: EmbeddedClip | None, later: EmbeddedClip) -> EmbeddedClip:
