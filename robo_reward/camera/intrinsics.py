@@ -73,7 +73,7 @@ class Intrinsics:
     def jacobian(self, points_camera: Float64[np.ndarray, "*n 3"]) -> Float64[np.ndarray, "*n 2 3"]:
         """Give the derivative of each pixel by its point [px/m]; NaN where `project` is NaN."""
         flat = self._flattened(points_camera)
-        depth = points_camera[..., 2]
+        depth = np.where(points_camera[..., 2] > 0, points_camera[..., 2], np.nan)
         towards = np.zeros((*flat.shape[:-1], 2, 3))
         towards[..., 0, 0] = towards[..., 1, 1] = 1.0
         towards[..., 2] = -flat

@@ -8,10 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.optimize import least_squares
 
+from robo_reward.camera.intrinsics import Intrinsics
+from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import RigCamera
 
 _SINGULAR = 1e-12
 """Ratio of the information about the worst known direction to that about the best below which nothing is known."""
+
+_UNSEEN = 1e9
+"""Error of a step that leads out of a camera's sight, in standard deviations: no minimum lies there."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -57,7 +62,14 @@ def triangulate(
     if not gate > 0:
         raise ValueError(f"gate must be > 0 standard deviations, got {gate}")
     sightings = [
-        _Sighting(index, camera, pixels[index], whitening[index], *camera.rays(pixels[index]))
+        _Sighting(
+            index,
+            camera.intrinsics,
+            camera.T_base_camera.inverse(),
+            pixels[index],
+            whitening[index],
+            *camera.rays(pixels[index]),
+        )
         for index, camera in enumerate(cameras)
     ]
     seeing = [each for each in sightings if np.isfinite(each.direction).all()]
@@ -79,7 +91,8 @@ def triangulate(
 @dataclass(frozen=True, eq=False, slots=True)
 class _Sighting:
     index: int
-    camera: RigCamera
+    lens: Intrinsics
+    T_camera_base: Pose
     pixel: Float64[np.ndarray, "2"]
     whitening: Float64[np.ndarray, "2 2"]
     origin: Float64[np.ndarray, "3"]
@@ -87,16 +100,21 @@ class _Sighting:
 
     def error(self, position: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2"]:
         """Difference of the position's picture and the pixel, in standard deviations; NaN where it has no picture."""
-        return self.whitening @ (self.camera.project(position) - self.pixel)
+        return self.whitening @ (self.lens.project(self.T_camera_base.apply(position)) - self.pixel)
 
     def slope(self, position: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2 3"]:
         """Derivative of `error` by the position."""
-        of_camera = self.camera.T_base_camera.inverse()
-        return self.whitening @ self.camera.intrinsics.jacobian(of_camera.apply(position)) @ of_camera.rotation
+        return self.whitening @ self.lens.jacobian(self.T_camera_base.apply(position)) @ self.T_camera_base.rotation
 
-    def distance(self, position: Float64[np.ndarray, "3"]) -> float:
+    def distance(self, position: Float64[np.ndarray, "3"], covariance: np.ndarray | None = None) -> float:
+        """Length of `error`; with the covariance of a position that others gave, in deviations of what they expect."""
         error = self.error(position)
-        return float(np.sqrt(error @ error)) if np.isfinite(error).all() else np.inf
+        if not np.isfinite(error).all():
+            return np.inf
+        if covariance is None:
+            return float(np.sqrt(error @ error))
+        slope = self.slope(position)
+        return float(np.sqrt(error @ np.linalg.solve(np.eye(2) + slope @ covariance @ slope.T, error)))
 
 
 def _agreed(seeing: Sequence[_Sighting], *, gate: float) -> Float64[np.ndarray, "3"] | None:
@@ -106,26 +124,36 @@ def _agreed(seeing: Sequence[_Sighting], *, gate: float) -> Float64[np.ndarray, 
         return everyone
     best: dict[tuple[int, ...], tuple[float, np.ndarray]] = {}
     for pair in combinations(seeing, 2) if len(seeing) > 2 else ():
-        proposed = _fitted(pair)
-        if proposed is None or any(each.distance(proposed) > gate for each in pair):
-            continue
-        agreeing = [each for each in seeing if each.distance(proposed) <= gate]
-        fitted = _fitted(agreeing)
-        if fitted is None:
-            continue
-        agreeing = [each for each in seeing if each.distance(fitted) <= gate]
-        cost = sum(min(each.distance(fitted), gate) ** 2 for each in seeing)
-        group = tuple(each.index for each in agreeing)
-        if len(group) >= 2 and (group not in best or cost < best[group][0]):
-            best[group] = (cost, fitted)
+        agreeing, fitted = _proposed(pair, seeing, gate=gate)
+        if fitted is not None:
+            cost = sum(min(each.distance(fitted), gate) ** 2 for each in seeing)
+            best[tuple(each.index for each in agreeing)] = (cost, fitted)
     if not best:
         return None
     most = max(map(len, best))
     winners = [group for group in best if len(group) == most]
     if most == 2 and len(winners) > 1:
         return None  # two pairs that contradict each other: nobody can say which is right
-    winner = min(winners, key=lambda group: best[group][0])
-    return _fitted([each for each in seeing if each.index in winner])
+    return min((best[group] for group in winners), key=lambda found: found[0])[1]
+
+
+def _proposed(
+    pair: Sequence[_Sighting], seeing: Sequence[_Sighting], *, gate: float
+) -> tuple[Sequence[_Sighting], Float64[np.ndarray, "3"] | None]:
+    """Sightings that agree with what a pair proposes, and the position that fits them; None where it disagrees."""
+    proposed = _fitted(pair)
+    if proposed is None or any(each.distance(proposed) > gate for each in pair):
+        return pair, None
+    covariance = np.linalg.inv(_information(pair, proposed))
+    agreeing = [each for each in seeing if each in pair or each.distance(proposed, covariance) <= gate]
+    fitted = _fitted(agreeing)
+    while fitted is not None:
+        distances = [each.distance(fitted) for each in agreeing]
+        if max(distances) <= gate:
+            break
+        del agreeing[int(np.argmax(distances))]
+        fitted = _fitted(agreeing)
+    return agreeing, fitted
 
 
 def _fitted(sightings: Sequence[_Sighting]) -> Float64[np.ndarray, "3"] | None:
@@ -133,14 +161,19 @@ def _fitted(sightings: Sequence[_Sighting]) -> Float64[np.ndarray, "3"] | None:
     start = _nearest_to_rays(sightings)
     if start is None or not all(np.isfinite(each.error(start)).all() for each in sightings):
         return None
-    fit = least_squares(
-        lambda position: np.concatenate([each.error(position) for each in sightings]),
-        start,
-        jac=lambda position: np.concatenate([each.slope(position) for each in sightings]),  # pyright: ignore[reportArgumentType]
-        x_scale="jac",
-    )
-    scale = np.linalg.eigvalsh(_information(sightings, fit.x))
-    return fit.x if scale[0] > _SINGULAR * scale[-1] else None
+
+    def errors(position: np.ndarray) -> np.ndarray:
+        found = np.concatenate([each.error(position) for each in sightings])
+        return np.where(np.isnan(found), _UNSEEN, found)
+
+    def slopes(position: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(np.concatenate([each.slope(position) for each in sightings]))
+
+    position = least_squares(errors, start, jac=slopes, method="lm").x  # pyright: ignore[reportArgumentType]
+    if not all(np.isfinite(each.error(position)).all() for each in sightings):
+        return None
+    known = np.linalg.eigvalsh(_information(sightings, position))
+    return position if known[0] > _SINGULAR * known[-1] else None
 
 
 def _nearest_to_rays(sightings: Sequence[_Sighting]) -> Float64[np.ndarray, "3"] | None:
