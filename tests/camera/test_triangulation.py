@@ -124,7 +124,7 @@ def test_rays_that_meet_behind_the_cameras_give_no_point():
     pixels = np.stack([cameras[0].project(POINT), cameras[1].project(POINT)])
     # each looks past the other: the lines meet behind both
     centre = cameras[0].intrinsics.matrix[:2, 2]
-    found = triangulate(cameras, np.stack([centre + [-600, 0], centre + [600, 0]]), pixel_std=0.3)
+    found = triangulate(cameras, centre + np.array([[-600, 0], [600, 0]]), pixel_std=0.3)
     assert np.isfinite(triangulate(cameras, pixels, pixel_std=0.3).position).all()
     assert np.isnan(found.position).all()
 
