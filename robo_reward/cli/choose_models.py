@@ -9,6 +9,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from robo_reward.cli.build import Plain, build, build_with_encoder, plain, takes_encoder
+from robo_reward.models.calibrated_spread import CalibratedSpread
 from robo_reward.models.saved_models import describe, rebuild
 from robo_reward.models.watched import WatchedCameras
 from robo_reward.perception.encoder import ImageEncoder
@@ -74,6 +75,20 @@ def watched(chosen: ChosenModels) -> ChosenModels:
     """
     return chosen.with_models(
         {text: WatchedCameras(fittable(model).encoder, model=fittable(model)) for text, model in chosen.models.items()}
+    )
+
+
+def calibrated(chosen: ChosenModels, *, coverage: float) -> ChosenModels:
+    """Have the spread of every model scaled, in its fit, so that intervals of this coverage hold.
+
+    Raises:
+        ValueError: A model that cannot be fitted, a coverage outside (0, 1).
+    """
+    return chosen.with_models(
+        {
+            text: CalibratedSpread(fittable(model).encoder, model=fittable(model), coverage=coverage)
+            for text, model in chosen.models.items()
+        }
     )
 
 

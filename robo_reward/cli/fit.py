@@ -7,9 +7,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from robo_reward.cli.build import build, plain, takes_encoder
-from robo_reward.cli.choose_models import choose_models, watched
+from robo_reward.cli.choose_models import calibrated, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
 from robo_reward.episodes.durable import check_absent
+from robo_reward.fusion.conformal import ConformalProgress
+from robo_reward.models.calibrated_spread import CalibratedSpread
 from robo_reward.models.success import SuccessClassifier
 from robo_reward.models.success_decision import negatives_needed
 from robo_reward.perception.encoder import ImageEncoder
@@ -27,6 +29,9 @@ def run(config: DictConfig) -> None:
     console = Console(stderr=True, soft_wrap=True)
     for text, success in fitted.success.items():
         console.print(f"success of '{text}': {_said_of(success, decision)}", markup=False)
+    for text, model in fitted.models.items():
+        if isinstance(model, CalibratedSpread) and model.conformal is not None:
+            console.print(f"spread of '{text}': {_said_of_spread(model.conformal, width=model.width)}", markup=False)
     count = len(fitted.models)
     console.print(
         f"{count} fitted model{'s' if count > 1 else ''} in {output}; "
@@ -40,6 +45,8 @@ def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
     chosen = choose_models(config, list(dict.fromkeys(episode.instruction for episode in source.episodes)))
     if config.watch_cameras:
         chosen = watched(chosen)
+    if config.conformal is not None:
+        chosen = calibrated(chosen, coverage=config.conformal)
     classifier = _classifier(config.success, chosen.encoder)
     clips = embed_recordings(
         chosen.models,
@@ -72,6 +79,13 @@ def _classifier(config: DictConfig, encoder: ImageEncoder | None) -> SuccessClas
     if encoder is None:
         raise ValueError("a success classifier looks through the reward models' encoder, and these have none")
     return build(config, encoder=encoder)
+
+
+def _said_of_spread(conformal: ConformalProgress, *, width: float) -> str:
+    return (
+        f"± {width:.2f} of it hold {conformal.frames_within:.0%} of an episode's frames with probability "
+        f"{conformal.coverage:.0%}; it is {conformal.scale / width:.2f} times the model's own"
+    )
 
 
 def _said_of(success: FittedSuccess, settings: DecisionSettings) -> str:

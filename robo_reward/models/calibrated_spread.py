@@ -73,6 +73,11 @@ class CalibratedSpread:
         return self._conformal
 
     @property
+    def width(self) -> float:
+        """z: how many spreads on either side make the interval of the stated coverage."""
+        return NormalDist().inv_cdf((1 + self._coverage) / 2)
+
+    @property
     def context(self) -> None:
         """All frames since the episode began, by way of its memory."""
         return None
@@ -145,4 +150,4 @@ class CalibratedSpread:
     def _widened(self, estimate: Estimate) -> Estimate:
         if self._conformal is None:
             return estimate
-        return self._conformal.widened(estimate, width=NormalDist().inv_cdf((1 + self._coverage) / 2))
+        return self._conformal.widened(estimate, width=self.width)
