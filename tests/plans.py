@@ -5,6 +5,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from robo_reward.camera.intrinsics import intrinsics_from_field_of_view
+from robo_reward.camera.pose import Pose
+from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.clip import Clip
 from robo_reward.models.way_points import Plan, WayPoint
 
@@ -47,3 +50,25 @@ def felt(position: Tensor, width: Tensor | None = None) -> Clip:
 def piece(clip: Clip, start: int, stop: int) -> Clip:
     """Frames start … stop − 1."""
     return clip.take(torch.arange(start, stop), stamp=clip.stamp[0, start:stop])
+
+
+def table_rig(*, width: int = 640, height: int = 480) -> Rig:
+    """Two cameras that look at a table from above and from the side, made up; base frame `world`, z up."""
+    lens = intrinsics_from_field_of_view(np.deg2rad(45), width, height)
+    return Rig(
+        cameras={
+            "top": RigCamera(intrinsics=lens, T_base_camera=looking_at((0.0, 0.62, 1.1), (0.0, 0.7, 0.0))),
+            "side": RigCamera(intrinsics=lens, T_base_camera=looking_at((1.0, 0.35, 0.45), (0.0, 0.7, 0.1))),
+        },
+        base_frame="world",
+    )
+
+
+def looking_at(position: tuple[float, float, float], target: tuple[float, float, float]) -> Pose:
+    """The pose of an upright camera's optical frame that looks at a point."""
+    ahead = np.subtract(target, position)
+    ahead = ahead / np.linalg.norm(ahead)
+    right = np.cross(ahead, [0.0, 0.0, 1.0])
+    right = right / np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(ahead, right), ahead], axis=1)
+    return Pose(rotation=rotation, translation=np.array(position, dtype=np.float64))
