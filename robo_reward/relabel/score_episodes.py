@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robo_reward.clip import Clip, Episode
 from robo_reward.episodes.source import EpisodeSource
-from robo_reward.models.success import SuccessModel
+from robo_reward.models.success import SuccessClassifier, SuccessModel
 from robo_reward.perception.embedding_store import EmbeddingStore
 from robo_reward.perception.encoder import EmbeddingRewardModel, ImageEncoder, embed_clip
 from robo_reward.relabel.embed_episodes import CHUNK, EpisodeEmbedder
@@ -49,8 +49,8 @@ def score_episodes(
         on_frames: Told how many more frame sets were seen.
 
     Raises:
-        ValueError: An episode whose instruction has no model, models that look through different encoders, or success
-            models beside a model that looks through none.
+        ValueError: An episode whose instruction has no model, models of progress or success that look through
+            different encoders, or success models beside a model that looks through none.
         DataSetError: Pictures that are missing or damaged.
     """
     missing = sorted({episode.instruction for episode in episodes} - set(models))
@@ -58,7 +58,8 @@ def score_episodes(
         raise ValueError(f"no reward model for instruction {missing}; there are models for {sorted(models)}")
     embedding = {text: model for text, model in models.items() if isinstance(model, EmbeddingRewardModel)}
     if len(embedding) == len(models):
-        embedder = EpisodeEmbedder(_shared_encoder(embedding), source, store=store, batch_size=batch_size)
+        encoder = _shared_encoder(embedding, success or {})
+        embedder = EpisodeEmbedder(encoder, source, store=store, batch_size=batch_size)
         for episode, clip in embedder.embed_all(episodes, on_frames=on_frames):
             told = (success or {}).get(episode.instruction)
             yield (
@@ -115,8 +116,9 @@ def _others(models: Mapping[str, RewardModel]) -> list[str]:
     return sorted(text for text, model in models.items() if not isinstance(model, EmbeddingRewardModel))
 
 
-def _shared_encoder(models: Mapping[str, EmbeddingRewardModel]) -> ImageEncoder:
-    encoders = {model.encoder.version: model.encoder for model in models.values()}
+def _shared_encoder(models: Mapping[str, EmbeddingRewardModel], success: Mapping[str, SuccessModel]) -> ImageEncoder:
+    classifiers = [told for told in success.values() if isinstance(told, SuccessClassifier)]
+    encoders = {model.encoder.version: model.encoder for model in (*classifiers, *models.values())}
     if len(encoders) != 1:
         raise ValueError(f"models of one run must share an encoder, got {sorted(encoders)}")
     return next(iter(encoders.values()))

@@ -219,6 +219,12 @@ def test_what_nothing_can_decide_is_refused(recorded, told, tmp_path):
     with pytest.raises(ValueError, match=r"success_from=model needs a success model of \['make it green'\]; there are"):
         relabelling(told, success={"other": told})
 
+    blind = replace(told, classifier=SuccessClassifier(FakeEncoder(seed=1)))
+    with pytest.raises(ValueError, match=r"share an encoder, got \['fake-8-16-0', 'fake-8-16-1'\]"):
+        relabel(
+            LeRobotEpisodes(recorded), tmp_path / "other", relabelling(told, success={INSTRUCTION: blind}), store=None
+        )
+
     class LooksAtPixels:
         version, context = "looks", 1
 
