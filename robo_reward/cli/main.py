@@ -15,6 +15,7 @@ VERBS: Mapping[str, str] = {
     "record": "record simulated tasks with scripted experts, successes and failures, into a LeRobot v3 data set",
     "fit": "learn reward models from demonstrations, one for each task, and keep them in a folder",
     "relabel": "write a copy of a data set with progress, spread, potential and reward of every frame",
+    "plan": "key points and way points of a task on calibrated cameras: asked of a vision-language model, or clicked",
     "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
 }
 
