@@ -29,7 +29,7 @@ def test_help_of_a_verb_shows_its_keys_and_choices(verb, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["relable"], "error: unknown verb 'relable'; there are demo, record, fit, relabel, evaluate"),
+        (["relable"], "error: unknown verb 'relable'; there are demo, record, fit, relabel, plan, evaluate"),
         (["relabel", "encodr=embedded"], "error: Could not override 'encodr'"),
         (["relabel", "encoder=vit_x"], "error: In 'relabel': Could not find 'encoder/vit_x'"),
         (["relabel", "output=out"], "Missing mandatory value: episodes.path"),
