@@ -283,14 +283,15 @@ def height_lines(
 
 
 def _version(kind: str, rig: Rig, cameras: Sequence[str], *settings: object) -> str:
-    parts = [list(cameras), [_numbers(rig.camera(name)) for name in cameras], rig.base_frame, *settings]
+    parts = [list(cameras), [camera_numbers(rig.camera(name)) for name in cameras], rig.base_frame, *settings]
     return f"{kind} {sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 
 
-def _numbers(camera: RigCamera) -> list[object]:
+def camera_numbers(camera: RigCamera) -> list[object]:
+    """Give lens and pose of a camera as plain numbers, to tell cameras apart."""
     lens, pose = camera.intrinsics, camera.T_base_camera
     numbers = [lens.width, lens.height, lens.focal_x, lens.focal_y, lens.centre_x, lens.centre_y]
-    return [*numbers, list(lens.distortion), pose.rotation.tolist(), pose.translation.tolist()]
+    return [*numbers, lens.distortion.tolist(), pose.rotation.tolist(), pose.translation.tolist()]
 
 
 _: tuple[type[Lift], ...] = (TwoViews, ViewAndHeight, ViewAndDepth)  # the type checker holds the protocol
