@@ -1,5 +1,7 @@
 """Plans and states that tests of key-point rewards share."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float64
@@ -9,6 +11,7 @@ from robo_reward.camera.intrinsics import intrinsics_from_field_of_view
 from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.clip import Clip
+from robo_reward.models.tracked_point import ToolPoint
 from robo_reward.models.way_points import Plan, WayPoint
 
 
@@ -72,3 +75,18 @@ def looking_at(position: tuple[float, float, float], target: tuple[float, float,
     right = right / np.linalg.norm(right)
     rotation = np.stack([right, np.cross(ahead, right), ahead], axis=1)
     return Pose(rotation=rotation, translation=np.array(position, dtype=np.float64))
+
+
+def way_seen(*, width: int = 160, height: int = 120, time: int = 6) -> tuple[Clip, Rig, Plan, ToolPoint]:
+    """A tool that goes along its plan before two cameras of noise; where it is at the fourth frame nobody knows."""
+    rig = table_rig(width=width, height=height)
+    way = plan((-0.1, 0.6, 0.2), (-0.1, 0.6, 0.02), (0.1, 0.75, 0.1))
+    share = torch.linspace(0, 1, time, dtype=torch.float64)[None, :, None]
+    ends = torch.from_numpy(way.positions[[0, -1]])
+    position = ends[0] + share * (ends[1] - ends[0])
+    position[0, 3] = torch.nan
+    random = torch.Generator().manual_seed(0)
+    shape = (1, time, 3, height, width)
+    views = {name: torch.randint(90, 110, shape, generator=random).to(torch.uint8) for name in rig.cameras}
+    clip = replace(felt(position), views=views, present=torch.ones(1, time, 2, dtype=torch.bool))
+    return clip, rig, way, ToolPoint(std=0.02)
