@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float32
@@ -47,8 +47,9 @@ class FitSettings:
     patience: int = 6
     """Checks without improvement on the recording that is held out, in the second half, before stopping; one every 25
     steps. Of a single recording nothing is held out that would tell: it is learnt for all steps."""
-    num_steps: int | None = None
-    """Unsupervised steps of the task that label demonstrations without key frames; None = the fraction of time."""
+    num_steps: int | None = 3
+    """Unsupervised steps of the task that label demonstrations without key frames; None = the fraction of time. A step
+    that one person waited in then counts the same as where nobody did."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -187,9 +188,26 @@ def _labelled(clips: Sequence[LabelledClip], settings: FitSettings) -> list[Labe
     if settings.num_steps is None:
         return list(clips)
     bare = [each for each in clips if each.success and each.progress is None]
-    labels = iter(step_progress(bare, settings.num_steps) if bare else [])
+    labels = iter(step_progress(_common_views(bare), settings.num_steps) if bare else [])
     return [
         LabelledClip(clip=each.clip, success=True, progress=next(labels)) if each in bare else each for each in clips
+    ]
+
+
+def _common_views(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Keep the cameras that gave a frame in each of the clips: steps are told by what can be compared.
+
+    Raises:
+        ValueError: There is none.
+    """
+    cameras = clips[0].clip.cameras if clips else ()
+    views = [view for view in range(len(cameras)) if all(bool(each.clip.present[0, :, view].any()) for each in clips)]
+    if clips and not views:
+        raise ValueError(f"none of the cameras {list(cameras)} gave a frame in every demonstration; fit.num_steps=null")
+    names = tuple(cameras[view] for view in views)
+    return [
+        replace(each, clip=replace(each.clip, embedding=each.clip.embedding[:, :, views], cameras=names))
+        for each in clips
     ]
 
 

@@ -27,13 +27,13 @@ class FilterSettings:
 
     looks: float = 34.0
     """Independent looks in the time of a demonstration: nearer frames show the same mistakes again."""
-    diffusion: float = 0.6
+    diffusion: float = 0.5
     """How far progress may wander in the time of a demonstration: one standard deviation, either way."""
     jumps: float = 6e-4
     """Jumps to anywhere in the time of a demonstration."""
     doubt: float = 0.1
     """Share of frames whose reading is worth nothing."""
-    stillness: float = 3.0
+    stillness: float = 2.0
     """How many times the camera's own unrest a picture must differ from the last one that counted."""
 
     def __post_init__(self) -> None:

@@ -176,6 +176,18 @@ def test_steps_of_equal_worth_label_demonstrations_that_dwell():
     assert red[1] < red[0] - 0.05
 
 
+def test_steps_are_told_by_the_cameras_that_every_demonstration_has():
+    one, other = demonstration(20, seed=1), demonstration(24, seed=2)
+    one.clip.embedding[:, :, 1] = torch.nan
+    fitted = small_process(fit={"num_steps": 2}).fitted_to([one, other])
+    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.8
+    other.clip.embedding[:, :, 0] = torch.nan
+    with pytest.raises(
+        ValueError, match=r"none of the cameras \['front', 'wrist'\] gave a frame in every demonstration"
+    ):
+        small_process(fit={"num_steps": 2}).fitted_to([one, other])
+
+
 def told(clips, **fit) -> list[FitProgress]:
     found: list[FitProgress] = []
     small_process(fit=fit).fitted_to(clips, on_epoch=found.append)
