@@ -60,7 +60,7 @@ class BagPictures:
                 message = reader.deserialize(raw, connection.msgtype)
                 stamp = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
                 grey = self._decode(connection.msgtype, message)
-                yield Picture(name=f"{self._topic} message {place}", stamp=stamp, grey=grey)
+                yield Picture(name=f"{self._topic} message {place}", stamp=stamp, place=place, grey=grey)
 
     def _open(self) -> Any:
         rosbags = _rosbags()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from robo_reward.calibration.boards import Board
 from robo_reward.calibration.corners import Corners, DetectionSettings, Rejected, find_corners
@@ -25,6 +25,8 @@ class BoardViews:
     views: tuple[Corners, ...]
     stamps: Float64[np.ndarray, " view"]
     """When each view was taken [s]."""
+    places: Int64[np.ndarray, " view"]
+    """How many pictures the source has before each."""
     rejected: tuple[Rejected, ...]
     """Pictures that say nothing, with reasons."""
 
@@ -40,7 +42,7 @@ def look_for_board(
         settings: When a picture counts.
         on_picture: Is told the name of every picture when it is done.
     """
-    views, stamps, rejected = [], [], []
+    views, stamps, places, rejected = [], [], [], []
     for picture in source:
         found = find_corners(picture.grey, board, picture=picture.name, settings=settings)
         if isinstance(found, Rejected):
@@ -48,8 +50,14 @@ def look_for_board(
         else:
             views.append(found)
             stamps.append(picture.stamp)
+            places.append(picture.place)
         on_picture(picture.name)
-    return BoardViews(views=tuple(views), stamps=np.array(stamps, np.float64), rejected=tuple(rejected))
+    return BoardViews(
+        views=tuple(views),
+        stamps=np.array(stamps, np.float64),
+        places=np.array(places, np.int64),
+        rejected=tuple(rejected),
+    )
 
 
 def choose_spread(views: Sequence[Corners], board: Board, *, number: int) -> list[int]:

@@ -125,7 +125,7 @@ def fit_intrinsics(views: Sequence[Corners], settings: IntrinsicsSettings) -> In
     far = errors > settings.outlier_ratio * np.median(errors)
     fit = IntrinsicsFit(
         intrinsics=fitted,
-        std=dict(zip(_NAMES, deviations.ravel()[: len(_NAMES)].tolist(), strict=True)),
+        std=_named(deviations, settings),
         views=tuple(views),
         T_camera_board=tuple(poses),
         residuals=residuals,
@@ -198,6 +198,11 @@ def _calibrated(
         raise CalibrationError(f"OpenCV finds no intrinsics for these views: {error.err}") from error
     poses = [Pose.from_rotation_vector(move.ravel(), turn.ravel()) for turn, move in zip(turns, moves, strict=True)]
     return matrix, distortion, poses, deviations
+
+
+def _named(deviations: np.ndarray, settings: IntrinsicsSettings) -> dict[str, float]:
+    std = dict(zip(_NAMES, deviations.ravel()[: len(_NAMES)].tolist(), strict=True))
+    return {**std, "focal_x": std["focal_y"]} if settings.fix_aspect else std
 
 
 def _intrinsics(matrix: np.ndarray, distortion: np.ndarray, size: tuple[int, int], number: int) -> Intrinsics:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +56,36 @@ def moments_by_stamp(seen: Mapping[str, BoardViews], *, tolerance: float) -> lis
     return _shared(views)
 
 
+def one_moment(seen: Mapping[str, BoardViews]) -> list[RigView]:
+    """Take all pictures as of one moment: of a board that lay still while they were taken.
+
+    Args:
+        seen: By camera.
+    """
+    return [
+        RigView(camera=camera, moment="now", corners=corners) for camera, each in seen.items() for corners in each.views
+    ]
+
+
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class FrameStamps:
     """When each frame of each camera's video was taken."""
 
     stamps: Mapping[str, Float64[np.ndarray, " frame"]]
     """By camera [s]."""
+
+    def put_on(self, camera: str, views: BoardViews) -> BoardViews:
+        """Give the views of a camera's video with these stamps instead of their own.
+
+        Raises:
+            DataSetError: The table has no such camera, or fewer rows than the video has frames.
+        """
+        if camera not in self.stamps:
+            raise DataSetError(f"the stamps have no camera '{camera}'; there are {', '.join(self.stamps)}")
+        table = self.stamps[camera]
+        if len(views.places) and views.places.max() >= len(table):
+            raise DataSetError(f"camera {camera}: {len(table)} stamps, but frame {views.places.max()} shows the board")
+        return replace(views, stamps=table[views.places])
 
 
 def read_frame_stamps(path: str | Path) -> FrameStamps:

@@ -29,6 +29,8 @@ class Picture:
     """File name or frame number, for messages."""
     stamp: float
     """When it was taken [s]; of a folder, its place in the sorted list."""
+    place: int
+    """How many pictures the source has before it, those that were passed over included."""
     grey: UInt8[np.ndarray, "height width"]
 
 
@@ -131,7 +133,7 @@ class FolderPictures:
             grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
             if grey is None:
                 raise DataSetError(f"{file} cannot be read as a picture")
-            yield Picture(name=file.name, stamp=float(place), grey=np.asarray(grey, np.uint8))
+            yield Picture(name=file.name, stamp=float(place), place=place, grey=np.asarray(grey, np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +161,8 @@ class VideoPictures:
                 for place, frame in enumerate(container.decode(video=0)):
                     if place % self.settings.every == 0 and isinstance(frame, VideoFrame):
                         stamp = place if frame.time is None else frame.time
-                        yield Picture(name=f"frame {place}", stamp=float(stamp), grey=frame.to_ndarray(format="gray"))
+                        grey = frame.to_ndarray(format="gray")
+                        yield Picture(name=f"frame {place}", stamp=float(stamp), place=place, grey=grey)
             except av.error.FFmpegError as error:
                 raise DataSetError(f"{self.file}: the video is damaged ({error})") from error
 
@@ -212,4 +215,4 @@ class DevicePictures:
                 raise DataSetError(f"camera {self.device} gives no picture")
             if since >= place * self.settings.interval:
                 grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-                return Picture(name=f"picture {place}", stamp=since, grey=np.asarray(grey, np.uint8))
+                return Picture(name=f"picture {place}", stamp=since, place=place, grey=np.asarray(grey, np.uint8))

@@ -27,7 +27,7 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
         HydraException: An override that names no key or choice; its message says which there are.
         ValueError: An encoder for saved models, which have their own.
     """
-    given = [part for override in overrides for part in _saved_models(override)]
+    given = [part for override in _with_step(verb, overrides) for part in _named_file(override)]
     if "reward_model=saved" in given:
         _check_encoder(given)
         given = _opened("reward_model.encoder.", given)
@@ -37,12 +37,26 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
         return compose(config_name=verb, overrides=given)
 
 
-def _saved_models(override: str) -> list[str]:
-    """Let `reward_model=FOLDER` name a folder that `robo-reward fit` wrote; no choice of ours has a slash."""
+def steps_of(verb: str) -> list[str]:
+    """Give the steps that a verb is made of; of most verbs none."""
+    return sorted(file.stem for file in (config_folder() / verb).glob("*.yaml")) if verb == "calibrate" else []
+
+
+def _with_step(verb: str, overrides: Sequence[str]) -> list[str]:
+    """Let `robo-reward VERB STEP …` name the step: it is a choice of the group of the verb's own name."""
+    if not overrides or "=" in overrides[0] or not steps_of(verb):
+        return list(overrides)
+    return [f"{verb}={overrides[0]}", *overrides[1:]]
+
+
+def _named_file(override: str) -> list[str]:
+    """Let `reward_model=FOLDER` name what `robo-reward fit` wrote, and `board=FILE` a board; no choice has a slash."""
     key, _, value = override.partition("=")
-    if key != "reward_model" or not ("/" in value or (Path(value) / MODELS).is_file()):
-        return [override]
-    return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
+    if key == "reward_model" and ("/" in value or (Path(value) / MODELS).is_file()):
+        return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
+    if key == "board" and ("/" in value or Path(value).suffix == ".yaml"):
+        return ["board=file", f"board.path='{Path(value)}'"]
+    return [override]
 
 
 def _opened(prefix: str, overrides: Sequence[str]) -> list[str]:
@@ -66,8 +80,12 @@ def _check_encoder(overrides: Sequence[str]) -> None:
             )
 
 
-def help_text(verb: str, purpose: str) -> str:
-    """Say what the verb does, which keys it has with their defaults, and the choices of each group."""
+def help_text(verb: str, purpose: str, step: str | None = None) -> str:
+    """Say what the verb (or a step of it) does, its keys with their defaults, and the choices of each group.
+
+    Raises:
+        HydraException: The verb has no such step.
+    """
     folder = config_folder()
     groups = {
         group.name: sorted(file.stem for file in group.glob("*.yaml"))
@@ -77,8 +95,29 @@ def help_text(verb: str, purpose: str) -> str:
     main = (folder / f"{verb}.yaml").read_text()
     used = {name: choices for name, choices in groups.items() if f"- {name}:" in main or f"/{name}" in main}
     chosen = "\n".join(f"  {name}={'|'.join(choices)}" for name, choices in used.items())
+    if steps_of(verb):
+        chosen = "\n".join(line for line in chosen.splitlines() if not line.startswith(f"  {verb}="))
+        return _help_of_steps(verb, purpose, step, f"choices:\n{chosen}")
     keys = OmegaConf.to_yaml(compose_verb(verb, []))
     return (
         f"robo-reward {verb}: {purpose}\n\nusage: robo-reward {verb} [key=value …]   (??? must be given)\n\n"
         f"choices:\n{chosen or '  none'}\n\nkeys:\n{keys}"
+    )
+
+
+def _help_of_steps(verb: str, purpose: str, step: str | None, choices: str) -> str:
+    """Show the steps of a verb, or the file of one step as it is: its comments say what the keys mean."""
+    files = {name: (config_folder() / verb / f"{name}.yaml").read_text() for name in steps_of(verb)}
+    if step is None:
+        told = "\n".join(f"  {name:11} {text.splitlines()[1].lstrip('# ')}" for name, text in files.items())
+        return (
+            f"robo-reward {verb}: {purpose}\n\nusage: robo-reward {verb} STEP [key=value …]\n\nsteps:\n{told}\n\n"
+            f"{choices}\n\n`robo-reward {verb} STEP --help` shows every key of a step; each has an output: of its own."
+        )
+    compose_verb(verb, [step])
+    lines = files[step].splitlines()
+    keys = "\n".join(line for line in lines[2:] if not line.startswith("_target_"))
+    return (
+        f"robo-reward {verb} {step}: {lines[1].lstrip('# ')}\n\n"
+        f"usage: robo-reward {verb} {step} [key=value …]   (??? must be given)\n\n{choices}\n\nkeys:\n{keys}"
     )

@@ -17,6 +17,7 @@ VERBS: Mapping[str, str] = {
     "relabel": "write a copy of a data set with progress, spread, potential and reward of every frame",
     "plan": "key points and way points of a task on calibrated cameras: asked of a vision-language model, or clicked",
     "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
+    "calibrate": "measure cameras with a printed board: board|intrinsics|hand-eye|rig, and verify that none has moved",
 }
 
 
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         err.print(f"error: unknown verb '{verb}'; there are {', '.join(VERBS)}", markup=False)
         return 2
     if {"-h", "--help"} & set(overrides):
-        out.print(help_text(verb, VERBS[verb]), markup=False)
+        named = next((word for word in overrides if not word.startswith("-") and "=" not in word), None)
+        out.print(help_text(verb, VERBS[verb], named), markup=False)
         return 0
     return _run(verb, overrides, err)
 
