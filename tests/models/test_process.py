@@ -180,7 +180,7 @@ def test_steps_are_told_by_the_cameras_that_every_demonstration_has():
     one, other = demonstration(20, seed=1), demonstration(24, seed=2)
     one.clip.embedding[:, :, 1] = torch.nan
     fitted = small_process(fit={"num_steps": 2}).fitted_to([one, other])
-    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.8
+    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.6
     other.clip.embedding[:, :, 0] = torch.nan
     with pytest.raises(
         ValueError, match=r"none of the cameras \['front', 'wrist'\] gave a frame in every demonstration"
