@@ -26,8 +26,8 @@ from robo_reward.reward_model import Estimate, RecurrentRewardModel
 class ObjectPoseMemory:
     """What the model carries along of one episode."""
 
-    sights: Mapping[tuple[int, str], Any]
-    """(Number of the object, camera) to what its sight remembers."""
+    sights: Mapping[tuple[str, str], Any]
+    """(Object, camera) to what the object's sight remembers of it."""
     poses: tuple[Pose | None, ...]
     """Last known pose of each object."""
     progress: Any
@@ -42,16 +42,17 @@ class ObjectPoseReward:
     pose (`locate_object`), and the poses give progress. Cameras of the clip that the rig does not have are not looked
     at. Where an object is not seen well enough to place it, the model abstains.
 
-        spread² = (1/2n) Σ_± (p(T ± √n L_i) − p(T))² + ((p(rival) − p(T)) / 2)²,   L Lᵀ = covariance of the poses, n = 6
-        per object
+        spread² = mean_± (p(d_i) − p(d))² + (p(d_0) − p(d))² + ((p(d_rival) − p(d)) / 2)²
+        d_i = d(T ± √n L_i),   L Lᵀ = covariance of the n = 6 coordinates per object,   d_0² = (d² − (mean d_i² − d²))₊
 
-    which holds at the goal, too, where the distance has no derivative. The pixels' deviation is that of the sight and
+    which holds at the goal, too, where the distance has no derivative, and noise makes any object look farther away
+    than it is: d_0 is the distance without that. The pixels' deviation is that of the sight and
     the rig's own residual together; an error that all cameras share, as of a base that was measured wrongly, is not in
     it. Success is told by something else.
 
     Args:
         rig: Measured cameras, or their YAML file.
-        objects: Finds each object's points, in the order in which `progress` takes their poses.
+        objects: A name for each object, and what finds its points, in the order in which `progress` takes their poses.
         progress: From poses to progress; it knows the target.
 
     Raises:
@@ -62,11 +63,11 @@ class ObjectPoseReward:
         Human2Sim2Robot for one object and its goal; OmniManip for relations of two; spread is this project's own.
     """
 
-    def __init__(self, rig: Rig | str | Path, *, objects: Sequence[ObjectSight], progress: PoseProgress) -> None:
+    def __init__(self, rig: Rig | str | Path, *, objects: Mapping[str, ObjectSight], progress: PoseProgress) -> None:
         if len(objects) != progress.num_objects:
-            raise ValueError(f"progress takes the poses of {progress.num_objects} objects, got {len(objects)}")
+            raise ValueError(f"progress takes the poses of {progress.num_objects} objects, got {list(objects)}")
         self._rig = rig if isinstance(rig, Rig) else read_rig(Path(rig))
-        self._objects, self._progress = tuple(objects), progress
+        self._objects, self._progress = dict(objects), progress
         residual = self._rig.measured.residual_px
         self._rig_std = 0.0 if math.isnan(residual) else residual
 
@@ -79,7 +80,7 @@ class ObjectPoseReward:
     def version(self) -> str:
         """Identifies the rig, how the objects are found, and the target."""
         rig = {name: _described(camera) for name, camera in sorted(self._rig.cameras.items())}
-        objects = [each.version for each in self._objects]
+        objects = {name: each.version for name, each in self._objects.items()}
         parts = ["ObjectPoseReward", rig, self._rig_std, objects, self._progress.description]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -128,7 +129,7 @@ class ObjectPoseReward:
         for t, stamp in enumerate(seen.stamp[row].tolist()):
             placed = [
                 locate_object(each.points, pixels[:, t], std[:, t], looking, near=poses[index])
-                for index, (each, (pixels, std)) in enumerate(zip(self._objects, sightings, strict=True))
+                for index, (each, (pixels, std)) in enumerate(zip(self._objects.values(), sightings, strict=True))
             ]
             poses = [last if now is None else now.T_base_object for last, now in zip(poses, placed, strict=True)]
             found = [each for each in placed if each is not None]
@@ -140,14 +141,14 @@ class ObjectPoseReward:
 
     def _sightings(
         self, seen: Clip, row: int, cameras: Sequence[str], memory: ObjectPoseMemory
-    ) -> tuple[dict[tuple[int, str], Any], list[tuple[np.ndarray, np.ndarray]]]:
+    ) -> tuple[dict[tuple[str, str], Any], list[tuple[np.ndarray, np.ndarray]]]:
         """Give each object's pixels (camera, time, point, 2) and their deviations."""
         sights, sightings = {}, []
-        for number, each in enumerate(self._objects):
+        for thing, each in self._objects.items():
             views = []
             for name in cameras:
                 frames, present = seen.views[name][row], seen.present[row, :, seen.cameras.index(name)]
-                view, sights[number, name] = each.see(name, frames, present, memory.sights.get((number, name)))
+                view, sights[thing, name] = each.see(name, frames, present, memory.sights.get((thing, name)))
                 views.append(view)
             std = np.stack([view.std for view in views])
             sightings.append((np.stack([view.pixels for view in views]), np.hypot(std, self._rig_std)))
@@ -155,18 +156,25 @@ class ObjectPoseReward:
 
     def _read(self, found: Sequence[LocatedObject], memory: Any) -> tuple[float, float]:
         poses = [each.T_base_object for each in found]
-        progress = self._progress.progress(poses, memory)
         size = 6 * len(found)
-        variance = 0.0
+        around: list[float] = []
+        rivals: list[float] = []
         for index, each in enumerate(found):
             root = np.linalg.cholesky(each.covariance) * math.sqrt(size)
-            for step in (*root.T, *-root.T):
-                other = [*poses[:index], moved(poses[index], step), *poses[index + 1 :]]
-                variance += (self._progress.progress(other, memory) - progress) ** 2 / (2 * size)
-            if each.rival is not None:
-                other = [*poses[:index], each.rival, *poses[index + 1 :]]
-                variance += ((self._progress.progress(other, memory) - progress) / 2) ** 2
-        return progress, math.sqrt(variance)
+            others = [moved(poses[index], step) for step in (*root.T, *-root.T)]
+            around += [self._distance(poses, index, other, memory) for other in others]
+            rivals += [] if each.rival is None else [self._distance(poses, index, each.rival, memory)]
+        here = self._progress.distance(poses, memory)
+        without_noise = math.sqrt(max(2 * here**2 - float(np.mean(np.square(around))), 0.0))
+
+        def off(distance: float) -> float:
+            return (self._progress.progress(distance, memory) - self._progress.progress(here, memory)) ** 2
+
+        variance = float(np.mean([off(each) for each in around])) + off(without_noise) + sum(map(off, rivals)) / 4
+        return self._progress.progress(here, memory), math.sqrt(variance)
+
+    def _distance(self, poses: Sequence[Pose], index: int, other: Pose, memory: Any) -> float:
+        return self._progress.distance([*poses[:index], other, *poses[index + 1 :]], memory)
 
 
 def moved(pose: Pose, step: Float64[np.ndarray, "6"]) -> Pose:

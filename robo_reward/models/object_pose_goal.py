@@ -11,6 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from robo_reward.camera.pose import Pose
 
+_MOST_TURNS = 500
+
 
 @runtime_checkable
 class Target(Protocol):
@@ -119,7 +121,7 @@ def symmetry_group(axes: Sequence[tuple[Sequence[float], int]]) -> tuple[Pose, .
     """Give every turn that a body has with these axes of symmetry, each of an order: turns by 2π / order about it.
 
     Raises:
-        ValueError: An axis of length 0, an order below 1, or axes whose turns never close (more than 1000 of them).
+        ValueError: An axis of length 0, an order below 1, or axes whose turns do not close (more than 500 of them).
     """
     steps = []
     for axis, order in axes:
@@ -127,16 +129,18 @@ def symmetry_group(axes: Sequence[tuple[Sequence[float], int]]) -> tuple[Pose, .
         if order < 1 or not np.linalg.norm(vector) > 0:
             raise ValueError(f"an axis of symmetry needs a direction and an order >= 1, got {list(axis)} and {order}")
         steps.append(Rotation.from_rotvec(vector / np.linalg.norm(vector) * (2 * np.pi / order)).as_matrix())
-    found, new = [np.eye(3)], [np.eye(3)]
+    found, new = np.eye(3)[None], [np.eye(3)]
     while new:
         turned = [step @ each for step in steps for each in new]
         new = []
         for each in turned:
-            if not any(np.allclose(each, other, atol=1e-6) for other in (*found, *new)):
+            if np.abs(found - each).max(axis=(1, 2)).min() > 1e-6:
                 new.append(each)
-        found += new
-        if len(found) > 1000:
-            raise ValueError(f"the axes of symmetry {list(axes)} have no common group of at most 1000 turns")
+                found = np.concatenate([found, each[None]])
+        if len(found) > _MOST_TURNS:
+            raise ValueError(
+                f"the axes of symmetry {list(axes)} have no group of at most {_MOST_TURNS} turns in common"
+            )
     return tuple(Pose.from_matrix(_homogeneous(each)) for each in found)
 
 

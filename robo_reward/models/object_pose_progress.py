@@ -33,8 +33,12 @@ class PoseProgress(Protocol):
         """
         ...
 
-    def progress(self, poses: Sequence[Pose], memory: Any) -> float:
-        """Give the progress in [0, 1] of poses, `memory` being that after their frame."""
+    def distance(self, poses: Sequence[Pose], memory: Any) -> float:
+        """Give the distance of poses from what is wanted now [m], `memory` being that after their frame."""
+        ...
+
+    def progress(self, distance: float, memory: Any) -> float:
+        """Give the progress in [0, 1] of a distance [m]."""
         ...
 
 
@@ -77,9 +81,13 @@ class ExponentialTolerance:
     def after(self, memory: None, poses: Sequence[Pose] | None, *, stamp: float) -> None:
         """Remember nothing."""
 
-    def progress(self, poses: Sequence[Pose], memory: None) -> float:
+    def distance(self, poses: Sequence[Pose], memory: None) -> float:
+        """Give the distance from the target [m]."""
+        return self.target.distance(poses)
+
+    def progress(self, distance: float, memory: None) -> float:
         """Give exp(−sharpness · max(d − tolerance, 0))."""
-        return math.exp(-self.sharpness * max(self.target.distance(poses) - self.tolerance, 0.0))
+        return math.exp(-self.sharpness * max(distance - self.tolerance, 0.0))
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -117,10 +125,14 @@ class RelativeDistance:
         """Remember the first known distance [m]."""
         return self.target.distance(poses) if memory is None and poses is not None else memory
 
-    def progress(self, poses: Sequence[Pose], memory: float) -> float:
+    def distance(self, poses: Sequence[Pose], memory: float) -> float:
+        """Give the distance from the target [m]."""
+        return self.target.distance(poses)
+
+    def progress(self, distance: float, memory: float) -> float:
         """Give the share of the first known distance that was made good."""
         whole = max(memory - self.tolerance, self.tolerance)
-        return 1.0 - min(max(self.target.distance(poses) - self.tolerance, 0.0) / whole, 1.0)
+        return 1.0 - min(max(distance - self.tolerance, 0.0) / whole, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,12 +208,14 @@ class PausedReference:
         passed = 0.0 if waits else stamp - memory.stamp
         return ReferenceMemory(time=min(memory.time + passed, self.stamps[-1]), stamp=stamp)
 
-    def progress(self, poses: Sequence[Pose], memory: ReferenceMemory) -> float:
+    def distance(self, poses: Sequence[Pose], memory: ReferenceMemory) -> float:
+        """Give the distance from the reference's present target [m]."""
+        return self.targets[self._moment(memory)].distance(poses)
+
+    def progress(self, distance: float, memory: ReferenceMemory) -> float:
         """Give the share of the reference that has passed, less what the object is off it."""
-        moment = self._moment(memory)
-        distance = self.targets[moment].distance(poses)
         factor = self.lagging if distance > self.lag else 1.0
-        return moment / (len(self.targets) - 1) * math.exp(-self.sharpness * distance) * factor
+        return self._moment(memory) / (len(self.targets) - 1) * math.exp(-self.sharpness * distance) * factor
 
     def _moment(self, memory: ReferenceMemory) -> int:
         # to rounding: the clock adds up differences of stamps

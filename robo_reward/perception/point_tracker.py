@@ -1,6 +1,7 @@
 """Key points of one picture, followed through the frames of one camera."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -52,7 +53,7 @@ class PointTracker:
 
     Args:
         reference: A picture of this camera that shows the points, RGB.
-        pixels: Where they are in it.
+        pixels: Where they are in it; NaN for one that this camera does not see, which stays lost.
         window: Side of the square that is followed [px], odd, from 7.
         max_return: Distance from its beginning at which a point followed there and back is lost [px].
         min_likeness: Correlation with the reference below which a point is lost, in (0, 1).
@@ -131,7 +132,7 @@ class PointTracker:
                 f"got {picture.shape}"
             )
         pixels, covariance = np.full((self.num_points, 2), np.nan), np.full((self.num_points, 2, 2), np.nan)
-        for index in range(self.num_points):
+        for index in np.flatnonzero(np.isfinite(self._pixels).all(axis=-1)).tolist():
             found = self._moved(picture, memory, index)
             found = self._found_again(picture, index) if found is None else found
             if found is not None:
@@ -201,6 +202,8 @@ class PointTracker:
         height, width = self._reference.shape
         half = self._window // 2
         for index, (right, down) in enumerate(self._pixels.tolist()):
+            if math.isnan(right) or math.isnan(down):
+                continue
             if not (half <= right <= width - 1 - half and half <= down <= height - 1 - half):
                 raise ValueError(
                     f"point {index} at ({right:g}, {down:g}) is nearer than {half} px to the edge of its "
