@@ -18,6 +18,8 @@ from robo_reward.perception.point_tracker import PointTracker
 _COARSE = 4.0
 """Deviation of corners that were found one by one, over that of corners between edges (rendered markers of 30 px)."""
 
+_MARKER_KEYS = ("number", "size", "translation", "quaternion_wxyz")
+
 _EDGE = 0.5
 """OpenCV's AprilTag refinement counts from the top left pixel's edge, all else in OpenCV from its centre [px]."""
 
@@ -228,6 +230,8 @@ def _corners(detector: cv2.aruco.ArucoDetector, grey: np.ndarray) -> dict[int, n
 
 
 def _marker(values: Mapping[str, Any]) -> Marker:
+    if not {"number", "size"} <= set(values) <= set(_MARKER_KEYS):
+        raise ValueError(f"a marker has the keys {', '.join(_MARKER_KEYS)}; got {dict(values)}")
     pose = Pose.from_quaternion_wxyz(
         np.array(values.get("translation", (0.0, 0.0, 0.0)), np.float64),
         np.array(values.get("quaternion_wxyz", (1.0, 0.0, 0.0, 0.0)), np.float64),
