@@ -6,10 +6,12 @@ from demonstrations import small_process
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
+from plans import CORNER
 
 from robo_reward.cli.choose_models import choose_models
 from robo_reward.cli.configuration import compose_verb, config_folder
 from robo_reward.cli.main import VERBS
+from robo_reward.models.plan_file import write_plan
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
 from robo_reward.training.fit import FittedModels, save_models
@@ -63,6 +65,7 @@ def what_a_user_gives(name: str, folder: Path) -> list[str]:
     return {
         "prompt_similarity": ["reward_model.goal=[a green square]", "reward_model.baseline=[a red square]"],
         "saved": [f"reward_model.path='{save_models(saved, folder / 'saved')}'"],
+        "keypoint_affordance": [f"reward_model.plan='{write_plan(CORNER, folder / 'plan.yaml')}'"],
         "vlm_judgement": [vlm],
         "vlm_process": [
             vlm.replace("reward_model", source),
