@@ -1,6 +1,7 @@
 """What every reward model owes the house; parametrise `CONTRACT` over a model and run each law."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -12,7 +13,7 @@ DISCOUNT = 0.97
 
 
 def random_clip(*, time: int = 7, cameras: tuple[str, ...] = ("front", "wrist"), seed: int = 0, batch: int = 1) -> Clip:
-    """Frames of noise over drifting colours, cameras of different sizes, every camera present."""
+    """Frames of noise over drifting colours, cameras of different sizes, every camera present; a tool that wanders."""
     generator = torch.Generator().manual_seed(seed)
     views = {}
     for view, camera in enumerate(cameras):
@@ -22,19 +23,23 @@ def random_clip(*, time: int = 7, cameras: tuple[str, ...] = ("front", "wrist"),
         views[camera] = (colour + noise).to(torch.uint8)
     stamp = torch.linspace(0, 0.1 * (time - 1), time, dtype=torch.float64).expand(batch, -1).contiguous()
     present = torch.ones(batch, time, len(cameras), dtype=torch.bool)
-    return Clip(views=views, present=present, stamp=stamp)
+    state = {
+        "tool_position": torch.rand(batch, time, 3, generator=generator, dtype=torch.float64),
+        "gripper_width": torch.rand(batch, time, 1, generator=generator, dtype=torch.float64) / 10,
+    }
+    return Clip(views=views, present=present, stamp=stamp, state=state)
 
 
 def cut(clip: Clip, stop: int) -> Clip:
-    return Clip(
-        views={camera: frames[:, :stop] for camera, frames in clip.views.items()},
-        present=clip.present[:, :stop],
-        stamp=clip.stamp[:, :stop],
-    )
+    return clip.take(torch.arange(stop), stamp=clip.stamp[0, :stop])
 
 
 def absent(clip: Clip, where: torch.Tensor) -> Clip:
-    return Clip(views=clip.views, present=clip.present & ~where, stamp=clip.stamp)
+    """Lose cameras; where all are lost the robot feels nothing either."""
+    present = clip.present & ~where
+    blind = ~present.any(dim=-1, keepdim=True)
+    state = {name: torch.where(blind, torch.nan, numbers) for name, numbers in clip.state.items()}
+    return replace(clip, present=present, state=state)
 
 
 def same(one: Estimate, other: Estimate) -> None:
@@ -80,6 +85,7 @@ def gives_a_batch_what_it_gives_each_alone(model: RewardModel) -> None:
             views={camera: frames[row : row + 1] for camera, frames in both.views.items()},
             present=both.present[row : row + 1],
             stamp=both.stamp[row : row + 1],
+            state={name: numbers[row : row + 1] for name, numbers in both.state.items()},
         )
         assert torch.equal(model.estimate(alone).progress[0], together.progress[row])
 
@@ -89,11 +95,11 @@ def ignores_the_pixels_of_an_absent_camera(model: RewardModel) -> None:
     gone = torch.zeros_like(clip.present)
     gone[:, 2:5, 1] = True
     other = dict(clip.views) | {"wrist": torch.where(gone[:, :, 1, None, None, None], 255, clip.views["wrist"]).byte()}
-    noisy = Clip(views=other, present=clip.present, stamp=clip.stamp)
+    noisy = replace(clip, views=other)
     same(model.estimate(absent(clip, gone)), model.estimate(absent(noisy, gone)))
 
 
-def abstains_when_no_camera_sees(model: RewardModel) -> None:
+def abstains_when_nothing_is_seen_or_felt(model: RewardModel) -> None:
     clip = random_clip()
     gone = torch.zeros_like(clip.present)
     gone[:, 3] = True
@@ -116,7 +122,8 @@ def streams_what_it_gives_in_a_batch_bit_for_bit(model: RewardModel) -> None:
             camera: frames[0, t] if bool(clip.present[0, t, view]) else None
             for view, (camera, frames) in enumerate(clip.views.items())
         }
-        reward = stream.step(views, stamp=float(clip.stamp[0, t]))
+        felt = {name: None if bool(n[0, t].isnan().any()) else n[0, t] for name, n in clip.state.items()}
+        reward = stream.step(views, stamp=float(clip.stamp[0, t]), state=felt)
         assert (reward is None) == (t == 0)
         if reward is not None:
             assert reward.reward == float(expected[t - 1])
@@ -139,7 +146,7 @@ CONTRACT: tuple[Callable[[RewardModel], None], ...] = (
     is_causal,
     gives_a_batch_what_it_gives_each_alone,
     ignores_the_pixels_of_an_absent_camera,
-    abstains_when_no_camera_sees,
+    abstains_when_nothing_is_seen_or_felt,
     streams_what_it_gives_in_a_batch_bit_for_bit,
     embeds_or_looks_and_says_the_same,
 )

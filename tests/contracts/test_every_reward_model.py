@@ -8,13 +8,16 @@ import torch
 from demonstrations import demonstration, small_process
 from fake_encoder import FakeEncoder
 from fake_vlm import GreenVlm
+from plans import plan
 from reward_model import CONTRACT, random_clip
 
 from robo_reward import RewardModel
+from robo_reward.models.keypoint_affordance import KeypointAffordance
 from robo_reward.models.perceptual_steps import PerceptualSteps
 from robo_reward.models.preference import PreferenceReward
 from robo_reward.models.prompt_similarity import PromptSimilarity
 from robo_reward.models.similarity_readout import SimilarityReadout
+from robo_reward.models.tracked_point import ToolPoint
 from robo_reward.models.trajectory_match import TrajectoryMatch
 from robo_reward.models.vlm_hops import VlmHops
 from robo_reward.models.vlm_judgement import VlmJudgement
@@ -83,6 +86,11 @@ MODELS: dict[str, Callable[[], RewardModel]] = {
         stride=3,
     ),
     "watched": lambda: fitted(WatchedCameras(FakeEncoder(), model=small_process()), strange=4),
+    "keypoint_affordance": lambda: KeypointAffordance(
+        plan((0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 0), gripper={1: "closed"}, tolerance=0.4),
+        point=ToolPoint(),
+        gripper={"closed_below": 0.03, "open_above": 0.06},
+    ),
 }
 
 
