@@ -50,6 +50,7 @@ def test_between_the_limits_the_last_state_goes_on():
 def test_nothing_happens_while_point_or_width_is_unknown():
     nan = float("nan")
     assert stages((1, nan), ((nan, nan, nan), HELD), (1, HELD), (2, nan), (2, HELD)) == [0, 0, 1, 1, 1]
+    assert stages((0, HELD), (1, nan), (1, HELD)) == [0, 0, 1]  # closed when last seen, elsewhere
 
 
 def test_a_state_wanted_at_the_start_needs_no_place():

@@ -41,6 +41,19 @@ def test_a_file_that_is_there_is_replaced_whole(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["plan.yaml"]
 
 
+def test_a_disk_that_fills_up_leaves_the_old_plan_as_it_was(tmp_path, monkeypatch):
+    path = write_plan(PLAN, tmp_path / "plan.yaml")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_plan(replace(PLAN, task="another task"), path)
+    assert read_plan(path).task == PLAN.task
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.yaml"]
+
+
 def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
