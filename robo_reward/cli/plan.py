@@ -31,11 +31,15 @@ def run(config: DictConfig) -> None:
         question = PlanQuestion(
             build(config.vlm),
             lift=_lift(config, rig, pictures),
-            detector=None if config.key_points is None else build(config.key_points),
+            detector=build(config.key_points),
             settings=build(config.settings),
         )
         _show(question.plan(config.task, pictures, folder=folder), console)
     console.print(f"plan: {folder.path / PLAN}", markup=False)
+
+
+def no_key_points() -> None:
+    """Stand for `key_points=none` in the configuration: tiles only."""
 
 
 def _lift(config: DictConfig, rig: Rig, pictures: dict[str, Picture]) -> Lift:

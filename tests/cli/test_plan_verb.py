@@ -69,7 +69,7 @@ def test_the_verb_takes_one_camera_with_heights_or_depth(rig_and_pictures, tmp_p
     goal = {"name": "goal", "marks": tiles(GOAL, "top"), "height": "h2", "gripper": "open"}
     lift = ["lift.cameras=[top]", "lift.heights=[0.02, 0.1]", "lift.side_camera=side", "lift.lines_at=[0.0, 0.7]"]
     with says({"grasp": grasp, "way_points": [goal]}) as server:
-        ask(server, *rig_and_pictures, *lift, f"vlm.folder={tmp_path / 'replies'}", "key_points=null")
+        ask(server, *rig_and_pictures, *lift, f"vlm.folder={tmp_path / 'replies'}", "key_points=none")
     assert read_plan(tmp_path / "out" / "plan.yaml").positions[1:, 2].tolist() == pytest.approx([0.02, 0.1])
     np.save(tmp_path / "depth.npy", np.full((240, 320), 1.0, dtype=np.float32))
     flat = [{key: each[key] for key in each if key != "height"} for each in (grasp, goal)]

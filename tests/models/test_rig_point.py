@@ -99,22 +99,34 @@ def test_progress_follows_the_point_that_the_cameras_see():
     assert bool((estimate.spread > 0).all())
 
 
-class Elsewhere:
-    """A tracker that always says the same pixel."""
+class Says:
+    """A tracker that always says the same pixel, with the same doubt."""
 
-    version, num_points = "elsewhere", 1
+    version, num_points = "says", 1
+
+    def __init__(self, pixel=(5.0, 5.0), *, std=1.0):
+        self._pixel, self._std = np.array(pixel), std
 
     def follow(self, frames, present, memory=None):
         return TrackedPoints(
-            pixels=np.tile(np.array([5.0, 5.0]), (len(frames), 1, 1)),
-            covariance=np.tile(np.eye(2), (len(frames), 1, 1, 1)),
+            pixels=np.tile(self._pixel, (len(frames), 1, 1)),
+            covariance=np.tile(np.eye(2) * self._std**2, (len(frames), 1, 1, 1)),
         ), None
+
+
+def test_the_doubt_of_the_image_tracks_is_part_of_the_covariance():
+    traces = []
+    for std in (1.0, 10.0):
+        trackers = {name: Says(camera.project(START), std=std) for name, camera in RIG.cameras.items()}
+        located, _ = RigPoint(RIG, trackers=trackers, pixel_std=0.1).locate(clip(WAY[:1]), None)
+        traces.append(float(located.covariance[0, 0].trace()))
+    assert traces[1] == pytest.approx(100 * traces[0], rel=0.02)
 
 
 def test_cameras_that_contradict_each_other_know_nothing():
     at = RIG.cameras["top"].project(START)[None]
     top = PointTracker(picture_of(RIG.cameras["top"], START), at)
-    source = RigPoint(RIG, trackers={"top": top, "side": Elsewhere()})
+    source = RigPoint(RIG, trackers={"top": top, "side": Says()})
     assert bool(source.locate(clip(WAY[:2]), None)[0].position.isnan().all())
 
 
@@ -136,11 +148,11 @@ def test_pictures_and_rig_may_be_files(tmp_path):
 def test_what_cannot_be_is_refused():
     pixels = {name: camera.project(START).tolist() for name, camera in RIG.cameras.items()}
     with pytest.raises(ValueError, match=r"two cameras or more, got \['side'\]"):
-        RigPoint(RIG, trackers={"side": Elsewhere()})
+        RigPoint(RIG, trackers={"side": Says()})
     with pytest.raises(ValueError, match="pixel_std must be > 0 px"):
-        RigPoint(RIG, trackers={"side": Elsewhere(), "top": Elsewhere()}, pixel_std=0.0)
+        RigPoint(RIG, trackers={"side": Says(), "top": Says()}, pixel_std=0.0)
     with pytest.raises(ValueError, match="the rig has no camera 'front'"):
-        RigPoint(RIG, trackers={"side": Elsewhere(), "front": Elsewhere()})
+        RigPoint(RIG, trackers={"side": Says(), "front": Says()})
     with pytest.raises(ValueError, match="both must name the same"):
         rig_point(RIG, references={"top": picture_of(RIG.cameras["top"], START)}, pixels=pixels)
     seen = clip(WAY[:1])
