@@ -1,6 +1,7 @@
 """Boards before cameras whose poses are known: corners projected with noise, or pictures really rendered."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ CENTRE = np.array([0.5, 0.0, 0.1])
 """What all cameras look at [m]."""
 
 
-def looking_at(place: Sequence[float], target: np.ndarray = CENTRE) -> Pose:
+def looking_at(place: Sequence[float] | np.ndarray, target: np.ndarray = CENTRE) -> Pose:
     """T_base_camera of a camera at a place whose optical axis goes through the target, its x axis horizontal."""
     forward = target - np.array(place, np.float64)
     forward /= np.linalg.norm(forward)
@@ -37,9 +38,13 @@ def looking_at(place: Sequence[float], target: np.ndarray = CENTRE) -> Pose:
     return Pose(rotation=rotation, translation=np.array(place, np.float64))
 
 
-def rig_of(number: int = 3, lens: Intrinsics = LENS) -> Rig:
+def rig_of(number: int = 3, lens: Intrinsics = LENS, *, nearness: float = 1.0) -> Rig:
+    """Cameras around the centre, at about a metre times `nearness`."""
     places = [(1.3, 0.5, 0.7), (1.3, -0.5, 0.7), (0.5, -0.9, 0.8), (0.4, 0.9, 0.6)]
-    cameras = {f"camera_{i}": RigCamera(intrinsics=lens, T_base_camera=looking_at(places[i])) for i in range(number)}
+    moved = [CENTRE + nearness * (np.array(place) - CENTRE) for place in places[:number]]
+    cameras = {
+        f"camera_{i}": RigCamera(intrinsics=lens, T_base_camera=looking_at(place)) for i, place in enumerate(moved)
+    }
     return Rig(cameras=cameras, base_frame="base_link")
 
 
@@ -97,26 +102,40 @@ def rig_views(
     return views
 
 
-def rendered(camera: RigCamera, board_pose: Pose, board: Board = BOARD, *, scale: int = 3) -> np.ndarray:
-    """The picture that the camera takes of the printed board: several rays of each pixel meet the paper."""
-    lens = camera.intrinsics
-    margin, density = 0.02, 6000.0
-    paper = board_picture(board, pixels_per_metre=density, margin=margin)
+@cache
+def _rays(camera_number: int, scale: int) -> np.ndarray:
+    """Points on the plane z = 1 that several places of every pixel show; every lens is undistorted once."""
+    lens = _LENSES[camera_number]
     step = (np.arange(scale) + 0.5) / scale - 0.5
     across = (np.arange(lens.width)[:, None] + step).ravel()
     down = (np.arange(lens.height)[:, None] + step).ravel()
-    pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    flat = cv2.undistortPointsIter(
-        pixels[:, None], lens.matrix, lens.distortion, None, None, (cv2.TERM_CRITERIA_COUNT, 10, 0.0)
-    )[:, 0]
-    rays = np.hstack([flat, np.ones((len(flat), 1))])
+    pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 1, 2)
+    stop = (cv2.TERM_CRITERIA_COUNT, 10, 0.0)
+    flat = cv2.undistortPointsIter(pixels, lens.matrix, lens.distortion, None, None, stop)[:, 0]
+    return np.hstack([flat, np.ones((len(flat), 1))])
+
+
+_LENSES: list[Intrinsics] = []
+
+
+def rendered(camera: RigCamera, board_pose: Pose, board: Board = BOARD, *, scale: int = 3) -> np.ndarray:
+    """The picture that the camera takes of the printed board: several rays of each pixel meet the paper."""
+    lens = camera.intrinsics
+    if lens not in _LENSES:
+        _LENSES.append(lens)
+    rays = _rays(_LENSES.index(lens), scale)
+    margin, density = 0.02, 6000.0
     T_camera_board = camera.T_base_camera.inverse() @ board_pose
     normal = T_camera_board.rotation[:, 2]
     depth = float(normal @ T_camera_board.translation) / (rays @ normal)
     hit = T_camera_board.inverse().apply(rays * depth[:, None])
     where = ((hit[:, :2] + margin) * density - 0.5).astype(np.float32)
     shape = (lens.height * scale, lens.width * scale)
-    fine = cv2.remap(
-        paper, where[:, 0].reshape(shape), where[:, 1].reshape(shape), cv2.INTER_LINEAR, borderValue=(110,)
-    )
+    across, down = where[:, 0].reshape(shape), where[:, 1].reshape(shape)
+    fine = cv2.remap(_paper(board, margin, density), across, down, cv2.INTER_LINEAR, borderValue=(110,))
     return cv2.resize(fine, (lens.width, lens.height), interpolation=cv2.INTER_AREA)
+
+
+@cache
+def _paper(board: Board, margin: float, density: float) -> np.ndarray:
+    return board_picture(board, pixels_per_metre=density, margin=margin)

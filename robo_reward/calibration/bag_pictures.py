@@ -41,8 +41,7 @@ class BagPictures:
         self._bag, self._every = bag, settings.every
         self._topic, self._messages = self._chosen(settings.topic)
 
-    @property
-    def total(self) -> int:
+    def count(self) -> int:
         """How many messages are looked at."""
         return -(-self._messages // self._every)
 

@@ -1,7 +1,7 @@
 """Boards in YAML: what was printed, and how large its squares are by the ruler."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ def _board(path: Path, values: dict[str, Any]) -> Board:
     known = {field.name for field in fields(made)}
     if unknown := sorted(set(values) - known):
         raise DataSetError(f"{path}: unknown key {unknown}; {made.__name__} has {sorted(known)}")
+    needed = {field.name for field in fields(made) if field.default is MISSING}
+    if missing := sorted(needed - set(values)):
+        raise DataSetError(f"{path}: missing key {missing}; {made.__name__} has {sorted(known)}")
     try:
         return made(**values)
     except (TypeError, ValueError) as error:

@@ -113,11 +113,11 @@ def find_corners(
     whole = len(board.points)
     if len(ids) < min(settings.min_corners, whole):
         return Rejected(
-            picture=picture, reason=f"{len(ids)} of {whole} corners are seen; {settings.min_corners} needed"
+            picture=picture, reason=f"partial view: {len(ids)} of {whole} corners, {settings.min_corners} needed"
         )
     points = board.points[ids]
     if np.linalg.matrix_rank(points[:, :2] - points[0, :2], tol=1e-9) < 2:
-        return Rejected(picture=picture, reason=f"the {len(ids)} corners that are seen lie on one line")
+        return Rejected(picture=picture, reason=f"partial view: the {len(ids)} corners that are seen lie on one line")
     width = edge_width(upright, pixels)
     if width > settings.max_edge_width:
         return Rejected(
@@ -164,6 +164,8 @@ def _(board: AprilTagGrid, grey: np.ndarray, settings: DetectionSettings) -> Fou
         return _nothing()
     index = tags.ravel().astype(np.int64) - board.first_id
     known = (index >= 0) & (index < board.columns * board.rows)
+    if not known.any():
+        return _nothing()
     order = np.argsort(index[known])
     rough = np.concatenate(corners).reshape(-1, 4, 2)[known][order].astype(np.float64)
     cells = board.opencv.getDictionary().markerSize + 2

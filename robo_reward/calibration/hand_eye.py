@@ -116,11 +116,12 @@ def _solved(hand: Sequence[Pose], board: Sequence[Pose], settings: HandEyeSettin
         raise ValueError(f"as many poses of hand and board are needed, got {len(hand)} and {len(board)}")
     if len(hand) < settings.min_pairs:
         raise CalibrationError(f"{len(hand)} poses were given, {settings.min_pairs} are needed: record more")
-    _check_motion(hand, _judged(hand, board, settings), settings, frame=frame)
+    _check_turns(hand, _judged(hand, board, settings), settings, frame=frame)
     kept = _without_outliers(hand, board, settings)
     hand, board = [hand[i] for i in kept], [board[i] for i in kept]
     answers = _judged(hand, board, settings)
-    _check_motion(hand, answers, settings, frame=frame)
+    _check_turns(hand, answers, settings, frame=frame)
+    _check_agreement(answers, settings)
     refined = _refined(hand, board, answers)
     held_out = pose_spread(hand, board, refined, folds=settings.folds)
     _check_fit(refined, answers, held_out, settings)
@@ -199,7 +200,7 @@ def _check_fit(
         )
 
 
-def _check_motion(
+def _check_turns(
     hand: Sequence[Pose], answers: Sequence[SolverAnswer], settings: HandEyeSettings, *, frame: str
 ) -> None:
     largest, across, axis = turn_across(hand)
@@ -208,15 +209,18 @@ def _check_motion(
             f"the hand turned by at most {largest:.1f}°, {settings.min_turn:g}° are needed: turn it more between "
             "poses, about at least two axes"
         )
-    voting = [each for each in answers if each.votes]
     if across < settings.min_across:
-        named = [each.solver for each in voting if not each.agrees]
+        named = [each.solver for each in answers if each.votes and not each.agrees]
         said = f" ({', '.join(named)} diverge{'s' if len(named) == 1 else ''} already)" if named else ""
         raise CalibrationError(
             f"nearly all turns are about one axis, ({axis[0]:.2f}, {axis[1]:.2f}, {axis[2]:.2f}) of the {frame}, and "
             f"only {across:.1f}° across it, {settings.min_across:g}° are needed: the camera's place along that axis "
             f"stays open{said}. Tilt the hand about a second axis, too"
         )
+
+
+def _check_agreement(answers: Sequence[SolverAnswer], settings: HandEyeSettings) -> None:
+    voting = [each for each in answers if each.votes]
     agreeing = sum(each.agrees for each in voting)
     if agreeing < settings.min_agreeing:
         raise CalibrationError(
@@ -241,7 +245,7 @@ def _refined(hand: Sequence[Pose], board: Sequence[Pose], answers: Sequence[Solv
 
 
 def _middle(answers: Sequence[SolverAnswer]) -> Pose:
-    agreeing = [each for each in answers if each.agrees and each.votes and each.T_hand_camera is not None]
-    middle = min(agreeing, key=lambda each: each.distance).T_hand_camera
-    assert middle is not None  # noqa: S101 (only those with an answer are asked)
-    return middle
+    agreeing = [(each.distance, each.T_hand_camera) for each in answers if each.agrees and each.T_hand_camera]
+    if not agreeing:
+        raise CalibrationError("no solver gives a rigid motion: record more and larger turns about different axes")
+    return min(agreeing, key=lambda each: each[0])[1]

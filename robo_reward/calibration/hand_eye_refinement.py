@@ -28,6 +28,8 @@ class Refined:
     T_base_board: Pose
     std: PoseStd
     """One standard deviation of T_hand_camera, of the noise as it was."""
+    size: tuple[float, float]
+    """Size of the noise of rotations [rad] and translations [m] along each axis."""
     error: Float64[np.ndarray, " pair"]
     """Error of each pair in units of the noise: 1 is usual."""
     distance: Float64[np.ndarray, " pair"]
@@ -73,17 +75,19 @@ def refine_on_poses(T_base_hand: Sequence[Pose], T_camera_board: Sequence[Pose],
     pairs = _Pairs.of(T_base_hand, T_camera_board)
     boards = [hand @ start @ board for hand, board in zip(T_base_hand, T_camera_board, strict=True)]
     first = _median_pose(boards)
-    solved, size = _solved(pairs, start, first, np.ones(2))
+    solved = _solved(pairs, start, first, size=np.ones(2), at=np.zeros(12))
+    size = np.ones(2)
     for _ in range(_ROUNDS):
-        solved, size = _solved(pairs, start, first, size, at=solved.x)
-    camera, board = start @ pose_of(solved.x[:6]), first @ pose_of(solved.x[6:])
-    errors = pairs.errors(camera, board)
+        size = _size(pairs.errors(start, first, solved.x))
+        solved = _solved(pairs, start, first, size=size, at=solved.x)
+    errors = pairs.errors(start, first, solved.x)
     variance = np.diag(np.linalg.inv(solved.jac.T @ solved.jac))[:6]
     return Refined(
-        T_hand_camera=camera,
-        T_base_board=board,
+        T_hand_camera=start @ pose_of(solved.x[:6]),
+        T_base_board=first @ pose_of(solved.x[6:]),
         std=PoseStd(translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))),
-        error=np.linalg.norm(solved.fun.reshape(-1, 6), axis=1) / np.sqrt(6),
+        size=(float(size[0]), float(size[1])),
+        error=np.linalg.norm(errors / np.repeat(size, 3), axis=1) / np.sqrt(6),
         distance=np.linalg.norm(errors[:, 3:], axis=1),
         angle=np.linalg.norm(errors[:, :3], axis=1),
     )
@@ -101,9 +105,10 @@ def pose_spread(
     numbers = np.arange(len(T_base_hand))
     for fold in range(min(folds, len(numbers))):
         kept, left = numbers[numbers % folds != fold], numbers[numbers % folds == fold]
-        some = refine_on_poses([T_base_hand[i] for i in kept], [T_camera_board[i] for i in kept], fit.T_hand_camera)
+        some = _Pairs.of([T_base_hand[i] for i in kept], [T_camera_board[i] for i in kept])
+        solved = _solved(some, fit.T_hand_camera, fit.T_base_board, size=np.array(fit.size), at=np.zeros(12))
         pairs = _Pairs.of([T_base_hand[i] for i in left], [T_camera_board[i] for i in left])
-        errors = pairs.errors(some.T_hand_camera, some.T_base_board)
+        errors = pairs.errors(fit.T_hand_camera, fit.T_base_board, solved.x)
         squares.append(np.stack([(errors[:, 3:] ** 2).sum(axis=1), (errors[:, :3] ** 2).sum(axis=1)], axis=1))
     distance, angle = np.sqrt(np.concatenate(squares).mean(axis=0))
     return PoseSpread(distance=float(distance), angle=float(angle))
@@ -184,32 +189,34 @@ class _Pairs:
         ]
         return cls(hand=stacks[0], board=stacks[1])
 
-    def errors(self, T_hand_camera: Pose, T_base_board: Pose) -> Float64[np.ndarray, "pair 6"]:  # noqa: N803
-        """Rotation vector [rad] and translation [m] of the seen board in the predicted one."""
+    def errors(self, camera: Pose, board: Pose, x: Float64[np.ndarray, "12"]) -> Float64[np.ndarray, "pair 6"]:
+        """Rotation vector [rad] and translation [m] of the seen board in the predicted one.
+
+        Camera in the hand and board in the base are moved by six numbers each, rotation vector and translation.
+        """
         (hand_R, hand_t), (board_R, board_t) = self.hand, self.board  # noqa: N806
-        camera_R = hand_R @ T_hand_camera.rotation  # noqa: N806
-        camera_t = hand_R @ T_hand_camera.translation + hand_t
-        seen_R = camera_R @ board_R  # noqa: N806
+        turn_camera, turn_board = Rotation.from_rotvec(x[[[0, 1, 2], [6, 7, 8]]]).as_matrix()
+        camera_R = hand_R @ (camera.rotation @ turn_camera)  # noqa: N806
+        camera_t = hand_R @ (camera.rotation @ x[3:6] + camera.translation) + hand_t
         seen_t = np.einsum("kij,kj->ki", camera_R, board_t) + camera_t
-        back = T_base_board.rotation.T
-        turned = Rotation.from_matrix(back @ seen_R).as_rotvec()
-        return np.hstack([turned, (seen_t - T_base_board.translation) @ back.T])
+        base_R, base_t = board.rotation @ turn_board, board.rotation @ x[9:] + board.translation  # noqa: N806
+        turned = Rotation.from_matrix(base_R.T @ camera_R @ board_R).as_rotvec()
+        return np.hstack([turned, (seen_t - base_t) @ base_R])
 
 
-def _solved(
-    pairs: _Pairs, camera: Pose, board: Pose, size: np.ndarray, at: np.ndarray | None = None
-) -> tuple[OptimizeResult, np.ndarray]:
-    """Least squares with errors over their sizes; gives the sizes found, of rotation [rad] and translation [m]."""
-    scale = np.repeat(size, 3)
-
-    def residual(x: np.ndarray) -> np.ndarray:
-        return (pairs.errors(camera @ pose_of(x[:6]), board @ pose_of(x[6:])) / scale).ravel()
-
-    solved = least_squares(residual, np.zeros(12) if at is None else at, loss="soft_l1", f_scale=1.5, x_scale=0.01)
-    errors = np.abs(solved.fun.reshape(-1, 6) * scale)
+def _size(errors: Float64[np.ndarray, "pair 6"]) -> Float64[np.ndarray, "2"]:
+    """Standard deviation of rotations [rad] and translations [m], whatever a few outliers do."""
     # the median of |normal| is 0.6745 standard deviations
-    found = [np.median(errors[:, :3]) / 0.6745, np.median(errors[:, 3:]) / 0.6745]
-    return solved, np.maximum(found, _LEAST)
+    found = np.median(np.abs(errors[:, :3])), np.median(np.abs(errors[:, 3:]))
+    return np.maximum(np.array(found) / 0.6745, _LEAST)
+
+
+def _solved(pairs: _Pairs, camera: Pose, board: Pose, *, size: np.ndarray, at: np.ndarray) -> OptimizeResult:
+    """Least squares, robust, of errors over their sizes, of rotation [rad] and translation [m]."""
+    scale = np.repeat(size, 3)
+    return least_squares(
+        lambda x: (pairs.errors(camera, board, x) / scale).ravel(), at, loss="soft_l1", f_scale=1.5, x_scale=0.01
+    )
 
 
 def _median_pose(poses: Sequence[Pose]) -> Pose:

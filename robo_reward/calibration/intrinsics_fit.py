@@ -201,7 +201,7 @@ def _calibrated(
 
 
 def _named(deviations: np.ndarray, settings: IntrinsicsSettings) -> dict[str, float]:
-    std = dict(zip(_NAMES, deviations.ravel()[: len(_NAMES)].tolist(), strict=True))
+    std: dict[str, float] = dict(zip(_NAMES, deviations.ravel()[: len(_NAMES)].tolist(), strict=True))
     return {**std, "focal_x": std["focal_y"]} if settings.fix_aspect else std
 
 

@@ -38,8 +38,7 @@ class Picture:
 class PictureSource(Protocol):
     """Where pictures come from."""
 
-    @property
-    def total(self) -> int | None:
+    def count(self) -> int | None:
         """How many there are; None = nobody knows before the end."""
         ...
 
@@ -115,8 +114,7 @@ class FolderPictures:
         found = [self.folder / self.only] if self.only else sorted(self.folder.iterdir())
         return [file for file in found if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")]
 
-    @property
-    def total(self) -> int:
+    def count(self) -> int:
         """How many files there are."""
         return len(self.files)
 
@@ -143,8 +141,7 @@ class VideoPictures:
     file: Path
     settings: ReadingSettings
 
-    @property
-    def total(self) -> int | None:
+    def count(self) -> int | None:
         """How many frames are looked at, as far as the file says."""
         with self._open() as container:
             frames = container.streams.video[0].frames
@@ -185,8 +182,7 @@ class DevicePictures:
     """Its path or number."""
     settings: ReadingSettings
 
-    @property
-    def total(self) -> int:
+    def count(self) -> int:
         """How many are taken."""
         return self.settings.number
 

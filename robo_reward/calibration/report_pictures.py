@@ -31,7 +31,7 @@ def intrinsics_picture(fit: IntrinsicsFit, path: str | Path) -> None:
     colours = [_RED if view.picture in fit.outliers else _BLUE for view in fit.views]
     right.bar(range(len(fit.views)), fit.view_error, color=colours)
     right.axhline(fit.held_out_px, color=_GREY, linestyle="--", label=f"held out {fit.held_out_px:.2f} px")
-    right.set(xlabel="view", ylabel="error [px]", title=f"{len(fit.outliers)} outliers" if fit.outliers else "views")
+    right.set(xlabel="view", ylabel="error [px]", title=f"outliers (red): {len(fit.outliers)}")
     right.legend(frameon=False, fontsize=8)
     _save(figure, path)
 

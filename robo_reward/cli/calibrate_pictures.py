@@ -21,13 +21,13 @@ def views_with_bar(
     console = Console(stderr=True, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{name}: looking for the board", total=source.total)
+        task = bar.add_task(f"{name}: looking for the board", total=source.count())
         found = look_for_board(
             source, board, settings=DetectionSettings(**detection), on_picture=lambda _: bar.advance(task)
         )
     total = len(found.views) + len(found.rejected)
-    # sizes differ from picture to picture; what is left is the kind of reason
-    reasons = Counter(each.reason.split(":")[0].lstrip("0123456789 ") for each in found.rejected)
+    # numbers behind the colon differ from picture to picture
+    reasons = Counter(each.reason.split(":")[0] for each in found.rejected)
     told = "".join(f"; {count} rejected: {reason}" for reason, count in reasons.most_common())
     console.print(f"{name}: the board is seen in {len(found.views)} of {total} pictures{told}", markup=False)
     return found
