@@ -136,7 +136,7 @@ class ObjectPoseReward:
             whole = len(found) == len(placed)
             now = [each.T_base_object for each in found] if whole else None
             remembered = self._progress.after(remembered, now, stamp=stamp)
-            told.append(self._read(found, remembered) if whole else (math.nan, math.nan))
+            told.append(read_progress(found, self._progress, remembered) if whole else (math.nan, math.nan))
         return told, ObjectPoseMemory(sights=sights, poses=tuple(poses), progress=remembered)
 
     def _sightings(
@@ -154,27 +154,36 @@ class ObjectPoseReward:
             sightings.append((np.stack([view.pixels for view in views]), np.hypot(std, self._rig_std)))
         return sights, sightings
 
-    def _read(self, found: Sequence[LocatedObject], memory: Any) -> tuple[float, float]:
-        poses = [each.T_base_object for each in found]
-        size = 6 * len(found)
-        around: list[float] = []
-        rivals: list[float] = []
-        for index, each in enumerate(found):
-            root = np.linalg.cholesky(each.covariance) * math.sqrt(size)
-            others = [moved(poses[index], step) for step in (*root.T, *-root.T)]
-            around += [self._distance(poses, index, other, memory) for other in others]
-            rivals += [] if each.rival is None else [self._distance(poses, index, each.rival, memory)]
-        here = self._progress.distance(poses, memory)
-        without_noise = math.sqrt(max(2 * here**2 - float(np.mean(np.square(around))), 0.0))
 
-        def off(distance: float) -> float:
-            return (self._progress.progress(distance, memory) - self._progress.progress(here, memory)) ** 2
+def read_progress(found: Sequence[LocatedObject], progress: PoseProgress, memory: Any) -> tuple[float, float]:
+    """Give progress and spread of located objects; see `ObjectPoseReward`.
 
-        variance = float(np.mean([off(each) for each in around])) + off(without_noise) + sum(map(off, rivals)) / 4
-        return self._progress.progress(here, memory), math.sqrt(variance)
+    Args:
+        found: One per object.
+        progress: From poses to progress.
+        memory: What it remembers after this frame.
+    """
+    poses = [each.T_base_object for each in found]
+    size = 6 * len(found)
 
-    def _distance(self, poses: Sequence[Pose], index: int, other: Pose, memory: Any) -> float:
-        return self._progress.distance([*poses[:index], other, *poses[index + 1 :]], memory)
+    def distance(index: int, other: Pose) -> float:
+        return progress.distance([*poses[:index], other, *poses[index + 1 :]], memory)
+
+    around: list[float] = []
+    rivals: list[float] = []
+    for index, each in enumerate(found):
+        root = np.linalg.cholesky(each.covariance) * math.sqrt(size)
+        around += [distance(index, moved(poses[index], step)) for step in (*root.T, *-root.T)]
+        rivals += [] if each.rival is None else [distance(index, each.rival)]
+    here = progress.distance(poses, memory)
+    without_noise = math.sqrt(max(2 * here**2 - float(np.mean(np.square(around))), 0.0))
+    value = progress.progress(here, memory)
+
+    def off(other: float) -> float:
+        return (progress.progress(other, memory) - value) ** 2
+
+    variance = float(np.mean([off(each) for each in around])) + off(without_noise) + sum(map(off, rivals)) / 4
+    return value, math.sqrt(variance)
 
 
 def moved(pose: Pose, step: Float64[np.ndarray, "6"]) -> Pose:

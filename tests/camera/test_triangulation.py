@@ -83,6 +83,29 @@ def test_of_three_cameras_one_that_contradicts_is_found_or_nobody_decides():
     assert undecided < 8
 
 
+def test_two_pairs_that_contradict_each_other_with_nobody_to_decide_say_nothing():
+    cameras = around(3)
+    # the third camera shows another point on the first one's line of sight: each pair with the first is consistent
+    other = POINT + 0.15 * (cameras[0].T_base_camera.translation - POINT)
+    pixels = np.stack([cameras[0].project(POINT), cameras[1].project(POINT), cameras[2].project(other)])
+    found = triangulate(cameras, pixels, pixel_std=0.3)
+    assert np.isnan(found.position).all()
+    fourth = around(4)[3]
+    decided = triangulate([*cameras, fourth], np.stack([*pixels, fourth.project(POINT)]), pixel_std=0.3)
+    np.testing.assert_allclose(decided.position, POINT, atol=1e-9)
+    assert decided.inlier.tolist() == [True, True, False, True]
+
+
+def test_what_a_pair_proposes_is_trusted_no_more_than_its_covariance_allows():
+    # found among 400 draws: each pair of the first three misses the third by more than four deviations of its pixel,
+    # as the pair itself is that unsure; all three agree
+    cameras, rng = around(4, distortion=STRONG), np.random.default_rng(353)
+    pixels = seen_by(cameras) + rng.normal(0, 0.3, (4, 2))
+    heading = rng.uniform(0, 2 * np.pi)
+    pixels[3] += 25 * np.array([np.cos(heading), np.sin(heading)])
+    assert triangulate(cameras, pixels, pixel_std=0.3).inlier.tolist() == [True, True, True, False]
+
+
 def test_two_cameras_that_contradict_each_other_say_nothing():
     cameras = around(2)
     pixels = seen_by(cameras)

@@ -1,6 +1,7 @@
 """The model: contract, truth of poses, spread, memory, and what it refuses."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Measurement, Rig
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.clip import Clip
-from robo_reward.models.object_pose import ObjectPoseReward, moved
+from robo_reward.models.object_pose import ObjectPoseReward, moved, read_progress
+from robo_reward.models.object_pose_fit import locate_object
 from robo_reward.models.object_pose_goal import GoalPose, box_corners
 from robo_reward.models.object_pose_progress import ExponentialTolerance, PausedReference, RelativeDistance
 from robo_reward.models.object_pose_sight import Seen
@@ -141,28 +143,59 @@ def test_noisier_pixels_a_worse_rig_and_fewer_cameras_widen_the_spread():
     assert float(model(std=0.5).estimate(green_clip([100], gone={1: (0,)})).spread) > 1.2 * spread
 
 
+SQUARE = 0.03 * np.array([[-1.0, 1.0, 0.0], [1, 1, 0], [1, -1, 0], [-1, -1, 0]])
+TILTED = Pose.from_rotation_vector(np.array([0.0, 0.0, 0.1]), np.array([0.0, 0.9, 0.0]))
+FAR_OUT = GoalPose(T_base_goal=Pose.identity(), key_points=np.array([[0.0, 0.0, 0.5]]))
+"""A key point far out turns the doubt about a turn into a distance."""
+
+
 class Ambiguous(GreenSight):
-    """A small flat square far away, seen by one camera: two poses."""
+    """A small flat square: one camera alone leaves two poses open."""
 
     @property
     def points(self):
-        return 0.03 * np.array([[-1.0, 1.0, 0.0], [1, 1, 0], [1, -1, 0], [-1, -1, 0]])
+        return SQUARE
 
     def see(self, camera, frames, present, memory):
-        pose = Pose.from_rotation_vector(np.array([0.0, 0.0, 0.1]), np.array([0.0, 0.9, 0.0]))
-        pixels = np.repeat(self._rig.cameras[camera].project(pose.apply(self.points))[None], len(frames), axis=0)
-        return Seen(pixels=pixels + 0.05, std=np.full((len(frames), 4), 0.2)), None
+        shown = present.numpy()[:, None]
+        seen = np.where(shown[..., None], in_doubt() if camera == "front" else shown_by(camera, TILTED), np.nan)
+        return Seen(pixels=seen, std=np.where(shown, 0.1, np.nan) * np.ones((1, 4))), None
 
 
-def test_two_poses_that_one_camera_does_not_tell_apart_widen_the_spread():
-    long = np.array([[0.0, 0.0, 0.5]])  # a point far out turns the doubt about the turn into a distance
-    target = GoalPose(T_base_goal=Pose.identity(), key_points=long)
-    both = ObjectPoseReward(
-        RIG, objects={"square": Ambiguous(RIG)}, progress=ExponentialTolerance(target=target, sharpness=2.0)
-    )
-    clip = green_clip([0])
-    alone = both.estimate(Clip(views=clip.views, present=clip.present & torch.tensor([True, False]), stamp=clip.stamp))
-    assert float(alone.spread) > 0.05
+def shown_by(camera: str, pose: Pose) -> np.ndarray:
+    return RIG.cameras[camera].project(pose.apply(SQUARE))
+
+
+def in_doubt() -> np.ndarray:
+    """Pixels of the front camera between those of both poses, a little nearer to the wrong one's."""
+    exact = shown_by("front", TILTED)
+    rival = locate_object(SQUARE, exact[None], np.full((1, 4), 0.1), [RIG.cameras["front"]]).rival
+    return 0.4 * exact + 0.6 * shown_by("front", rival)
+
+
+def ambiguous() -> ObjectPoseReward:
+    progress = ExponentialTolerance(target=FAR_OUT, sharpness=2.0)
+    return ObjectPoseReward(RIG, objects={"square": Ambiguous(RIG)}, progress=progress)
+
+
+def test_two_poses_that_one_camera_does_not_tell_apart_widen_the_spread_by_half_their_difference():
+    found = locate_object(SQUARE, in_doubt()[None], np.full((1, 4), 0.1), [RIG.cameras["front"]])
+    assert found.rival is not None
+    values = [math.exp(-2 * FAR_OUT.distance([each])) for each in (found.T_base_object, found.rival)]
+    told = ambiguous().estimate(green_clip([0], gone={1: (0,)}))
+    alone = replace(found, rival=None)
+    progress = ExponentialTolerance(target=FAR_OUT, sharpness=2.0)
+    certain = read_progress([alone], progress, None)[1]
+    assert float(told.spread) == pytest.approx(math.hypot(certain, (values[0] - values[1]) / 2), rel=1e-3)
+    assert float(told.spread) > 1.02 * certain
+
+
+def test_an_object_that_two_cameras_placed_stays_there_when_one_of_them_is_lost():
+    told = ambiguous().estimate(green_clip([0] * 3, gone={1: (1, 2)})).progress[0]
+    truth = math.exp(-2 * FAR_OUT.distance([TILTED]))
+    assert told.tolist() == pytest.approx([truth] * 3, abs=0.1)
+    other = ambiguous().estimate(green_clip([0], gone={1: (0,)})).progress[0]
+    assert abs(float(other) - truth) > 0.1  # what the one camera would take it for, alone
 
 
 class Contradicting(GreenSight):

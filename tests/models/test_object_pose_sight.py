@@ -70,6 +70,13 @@ def test_a_marker_that_is_absent_hidden_twice_there_or_of_another_number_is_not_
     assert np.isnan(gone.pixels).all()
 
 
+def test_corners_of_a_small_oblique_marker_are_known_four_times_less_well():
+    small, oblique = sight(markers=[MARKER | {"size": 0.0375}]), pose(turn=(0.0, 1.2, 0.0))
+    seen, _ = small.see("any", frames([(marker_print(7), 0.05, oblique)]), present(1), None)
+    assert seen.std[0].tolist() == [4 * 0.2] * 4
+    assert np.abs(seen.pixels[0] - CAMERA.project(oblique.apply(small.points))).max() < 2.0
+
+
 def test_what_are_no_markers_is_refused():
     for settings, text in (
         ({"dictionary": "DICT_9X9"}, "unknown dictionary 'DICT_9X9'; available: DICT_4X4_100"),

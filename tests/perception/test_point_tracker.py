@@ -47,12 +47,35 @@ def tracker(points: np.ndarray = POINTS, **settings) -> PointTracker:
     return PointTracker(frames(picture())[0], points, **settings)
 
 
-def test_points_are_followed_to_a_tenth_of_a_pixel_and_errors_do_not_add_up():
+def test_points_are_followed_to_a_third_of_a_pixel():
     told, _ = tracker().follow(frames(*(picture(shift, noise=2, seed=t) for t, shift in enumerate(WAY))), present(25))
     error = np.linalg.norm(told.pixels - (POINTS + np.array(WAY)[:, None]), axis=-1)
     assert error.max() < 0.3
-    assert error[-5:].mean() < 0.15
-    assert error[-5:].mean() < error[:5].mean() + 0.1
+    assert error.mean() < 0.1
+
+
+def test_errors_do_not_add_up_over_eighty_noisy_frames():
+    way = [(0.37 * t, 3 * np.sin(t / 9)) for t in range(80)]
+    shown = frames(*(picture(shift, noise=25, seed=t) for t, shift in enumerate(way)))
+    told, _ = tracker(min_likeness=0.5).follow(shown, present(80))
+    error = np.linalg.norm(told.pixels - (POINTS + np.array(way)[:, None]), axis=-1)
+    # from frame to frame alone, without the reference, the last twenty are off by 0.21 px
+    assert error[-20:].mean() < 0.12
+
+
+def test_something_that_slides_over_a_point_does_not_carry_it_along():
+    film = []
+    for t in range(45):
+        film.append(picture(noise=2, seed=t))
+        edge = 20 + 2 * t
+        film[-1][:, max(0, edge - 40) : edge] = texture(9, HEIGHT, 40)[:, max(0, 40 - edge) :]
+    told, _ = tracker(POINTS[:1]).follow(frames(*film), present(45))
+    error = np.linalg.norm(told.pixels[:, 0] - POINTS[0], axis=-1)
+    lost = np.isnan(error)
+    assert lost[22:40].all()  # covered from x = 60 - 10 on, until the whole window is free again
+    assert not lost[:18].any()
+    assert not lost[-1]
+    assert np.nanmax(error) < 0.5
 
 
 def test_the_covariance_is_about_that_of_the_error():
