@@ -174,6 +174,8 @@ def _numbers(values: Any, count: int) -> bool:
 
 def _handler(server: PlanServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = 10.0  # [s]: who says nothing for so long is not waited for
+
         def do_GET(self) -> None:
             found = server.get(self.path) if self._is_for_us() else None
             if found is None:
@@ -182,10 +184,12 @@ def _handler(server: PlanServer) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.OK, found[0], found[1])
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
+            told = self.headers.get("content-length") or ""
+            length = int(told) if told.isascii() and told.isdigit() else 0
             is_json = self.headers.get_content_type() == "application/json"  # other pages may not send that
             if not self._is_for_us() or not is_json or not 0 <= length <= MOST_BYTES:
                 self.close_connection = True
+                self._discard(length)
                 self._answer(HTTPStatus.FORBIDDEN, _json({"problem": "only this page may send JSON here"}))
                 return
             try:
@@ -198,6 +202,11 @@ def _handler(server: PlanServer) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: the page shows what goes wrong."""
+
+        def _discard(self, length: int) -> None:
+            """Read what is refused, within reason: who is still sending does not hear the answer."""
+            for _ in range(min(max(length, 0), 10 * MOST_BYTES) // MOST_BYTES + 1):
+                length -= len(self.rfile.read(min(max(length, 0), MOST_BYTES)))
 
         def _is_for_us(self) -> bool:
             """Refuse a name that another site gave to this machine (DNS rebinding)."""

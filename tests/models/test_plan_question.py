@@ -25,8 +25,7 @@ TASK = "bring the puck to the goal"
 
 
 def pictures():
-    random = torch.Generator().manual_seed(0)
-    return {name: torch.randint(90, 110, (3, 240, 320), generator=random).to(torch.uint8) for name in RIG.cameras}
+    return {name: torch.full((3, 240, 320), 90 + at, dtype=torch.uint8) for at, name in enumerate(RIG.cameras)}
 
 
 class TruePoints:

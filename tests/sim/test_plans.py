@@ -108,6 +108,21 @@ def test_a_plan_begins_at_the_hand_and_touches_the_object():
     assert plan.task == TASKS["pick-place"].instruction
 
 
+def test_the_drawer_is_where_its_goal_says_although_the_first_observation_shows_it_elsewhere():
+    plan = true_plan(TASKS["drawer-open"], start_of((0, 0.6, 0.2), (0.097, 0.73, 0.09), (0.035, 0.54, 0.09)))
+    assert plan.positions[plan.grasp].tolist() == pytest.approx([0.035, 0.74, 0.07])
+    assert plan.positions[-1].tolist() == pytest.approx([0.035, 0.54, 0.07])
+
+
+def test_the_door_s_handle_goes_round_its_hinge_to_the_side_of_the_goal():
+    plan = true_plan(TASKS["door-open"], start_of((0, 0.6, 0.2), (0.268, 0.741, 0.15), (-0.222, 0.498, 0.15)))
+    hinge = np.array([-0.222 + 0.115 + 0.01, 0.498 + 0.35 + 0.02])  # and beside the handle, where the hand is
+    radius = np.linalg.norm(plan.positions[2:, :2] - hinge, axis=1)
+    assert radius.tolist() == pytest.approx([radius[0]] * 4)
+    towards = (plan.positions[-1, :2] - hinge) / radius[-1]
+    assert towards.tolist() == pytest.approx((np.array([-0.115, -0.35]) / np.hypot(0.115, 0.35)).tolist())
+
+
 def test_a_task_without_a_way_is_refused():
     with pytest.raises(
         ValueError, match="no way is written down for task 'hammer'; there are button-press-topdown, door"
