@@ -24,9 +24,8 @@ def test_exact_pixels_give_the_exact_point(number, distortion):
         assert found.residual_px.max() < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("number", "distortion"), [(2, None), pytest.param(4, STRONG, marks=pytest.mark.slow)], ids=["two", "four"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "distortion"), [(2, None), (4, STRONG)], ids=["two", "four"])
 def test_the_covariance_is_that_of_the_error_over_a_thousand_draws(number, distortion):
     cameras, rng = around(number, distortion=distortion), np.random.default_rng(number)
     exact, std = seen_by(cameras), np.array([0.2, 0.7, 0.4, 0.3])[:number]
@@ -46,12 +45,12 @@ def test_a_covariance_given_for_each_pixel_is_taken_into_account():
     # known well down, badly across, as a point on a vertical edge is not: 2 px against 0.1 px
     given = np.stack([np.diag([4.0, 0.01])] * 2)
     squared = []
-    for _ in range(300):
+    for _ in range(100):
         noise = np.stack([rng.multivariate_normal(np.zeros(2), each + std**2 * np.eye(2)) for each in given])
         found = triangulate(cameras, exact + noise, pixel_std=std, pixel_covariance=given)
         error = found.position - POINT
         squared.append(error @ np.linalg.solve(found.covariance, error))
-    low, high = chi2.ppf([0.025, 0.975], 3 * 300)
+    low, high = chi2.ppf([0.025, 0.975], 3 * 100)
     assert low < np.sum(squared) < high
 
 
@@ -70,7 +69,7 @@ def test_a_camera_that_contradicts_the_others_is_named_and_does_not_count(wrong)
 
 def test_of_three_cameras_one_that_contradicts_is_found_or_nobody_decides():
     cameras, rng, undecided = around(3), np.random.default_rng(0), 0
-    for _ in range(30):
+    for _ in range(15):
         pixels = seen_by(cameras) + rng.normal(0, 0.3, (3, 2))
         heading = rng.uniform(0, 2 * np.pi)
         pixels[2] += 30 * np.array([np.cos(heading), np.sin(heading)])
@@ -80,7 +79,7 @@ def test_of_three_cameras_one_that_contradicts_is_found_or_nobody_decides():
         else:
             assert found.inlier.tolist() == [True, True, False]
             assert np.linalg.norm(found.position - POINT) < 5e-3
-    assert undecided < 8
+    assert undecided < 5
 
 
 def test_two_pairs_that_contradict_each_other_with_nobody_to_decide_say_nothing():

@@ -119,7 +119,9 @@ class NoisySight(GreenSight):
         return Seen(pixels=seen.pixels + self._rng.normal(0, self._std, seen.pixels.shape), std=seen.std), None
 
 
-@pytest.mark.parametrize("green", [60, 200, 255], ids=["far", "near", "at the goal"])
+@pytest.mark.parametrize(
+    "green", [pytest.param(60, marks=pytest.mark.slow), 200, 255], ids=["far", "near", "at the goal"]
+)
 def test_the_spread_is_that_of_the_error_of_progress(green):
     clip, std = green_clip([green] * 24), 0.4
     truth = math.exp(-10 * 0.3 * (1 - green / 255))

@@ -98,7 +98,10 @@ def test_the_marker_is_placed_to_two_millimetres_and_a_degree(film, share):
     assert np.degrees(angle) < 1.5
 
 
-@pytest.mark.parametrize("progress", [ExponentialTolerance(target=TARGET), RelativeDistance(target=TARGET)])
+@pytest.mark.parametrize(
+    "progress",
+    [ExponentialTolerance(target=TARGET), pytest.param(RelativeDistance(target=TARGET), marks=pytest.mark.slow)],
+)
 def test_progress_rises_with_the_marker_and_is_the_truth_within_its_spread(episode, progress):
     told = ObjectPoseReward(RIG, objects={"thing": SIGHT}, progress=progress).estimate(episode)
     order = value_order_correlation(told.progress[0])
@@ -126,6 +129,7 @@ def test_a_marker_that_rests_earns_nothing(film):
         assert float(told.progress.max() - told.progress.min()) < 1e-6
 
 
+@pytest.mark.slow
 def test_the_stream_gives_what_the_episode_gives_and_holds_while_the_marker_is_hidden(episode):
     model = ObjectPoseReward(RIG, objects={"thing": SIGHT}, progress=ExponentialTolerance(target=TARGET))
     whole = model.estimate(episode).progress[0]
@@ -140,6 +144,7 @@ def test_the_stream_gives_what_the_episode_gives_and_holds_while_the_marker_is_h
     assert stream.abstentions == 1
 
 
+@pytest.mark.slow
 def test_one_camera_is_enough_and_says_how_much_less_it_knows(episode):
     model = ObjectPoseReward(RIG, objects={"thing": SIGHT}, progress=ExponentialTolerance(target=TARGET))
     top = torch.tensor([False, False, True]).expand(1, 16, 3)
