@@ -70,18 +70,23 @@ def refine_pose(
         ftol=1e-10,
         gtol=1e-10,
     )
-    pose = _moved(start, fit.x)
+    return _judged(_moved(start, fit.x), sights)
+
+
+def _judged(pose: Pose, sights: "_Sights") -> RefinedPose | None:
+    """Covariance and residuals of a pose; None where the pixels leave it undetermined."""
     slopes, errors = sights.slopes(pose), sights.errors(pose)
     information = slopes.T @ slopes
     known = np.sqrt(np.diag(information))
     if not (known > 0).all() or np.linalg.eigvalsh(information / np.outer(known, known))[0] < _SINGULAR:
         return None
+    seen = sights.seen
     distance = np.full(seen.shape, np.nan)
     distance[seen] = np.linalg.norm(errors.reshape(-1, 2), axis=-1)
     return RefinedPose(
         pose=pose,
         covariance=np.linalg.inv(information),
-        residual_px=float(np.sqrt(np.mean((distance[seen] * std[seen]) ** 2))),
+        residual_px=float(np.sqrt(np.mean((distance[seen] * sights.std[seen]) ** 2))),
         chi_squared=float(errors @ errors),
         distance=distance,
     )
