@@ -38,10 +38,22 @@ def image_fingerprint(chunks: Iterator[Sequence[Mapping[str, Any]]]) -> str:
     return digest.hexdigest()
 
 
+def rgb_picture(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode a picture file: one decoder for data sets, bags and robots, so that equal bytes are equal pictures.
+
+    Raises:
+        ValueError: Bytes that are no picture, or a damaged one.
+    """
+    try:
+        return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # SyntaxError: broken PNG chunks
+        raise ValueError(str(error)) from error
+
+
 def _decoded(row: Mapping[str, Any], where: str) -> UInt8[np.ndarray, "height width 3"]:
     if not row or not row.get("bytes"):
         raise DataSetError(f"{where}: a row has no picture in it (bytes is empty; path is {row and row.get('path')!r})")
     try:
-        return np.asarray(Image.open(io.BytesIO(row["bytes"])).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+        return rgb_picture(row["bytes"])
+    except ValueError as error:
         raise DataSetError(f"{where}: a picture cannot be decoded ({error})") from error

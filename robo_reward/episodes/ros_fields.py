@@ -1,0 +1,65 @@
+"""Numbers out of ROS messages by the names of their fields. Needs no ROS."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+_ORDERS = (("x", "y", "z"), ("w", "x", "y", "z"), ("position", "orientation"), ("linear", "angular"))
+"""Fields of the messages of geometry_msgs that stand for several numbers; a quaternion is w x y z."""
+
+
+def numbers_of_message(message: Any, fields: Sequence[str]) -> Float64[np.ndarray, " size"]:
+    """Give the numbers of some fields, one after the other.
+
+    A field is a path with dots: `data`, `pose.position.x`. A path that ends at an array gives all of it; at a point or
+    a vector x y z; at a quaternion w x y z; at a pose both. In a `sensor_msgs/JointState`, whose order of joints no
+    driver promises, `position.NAME` is the joint of that name.
+
+    Raises:
+        ValueError: A field that the message does not have (it names those that there are), or that holds no numbers.
+    """
+    return np.concatenate([_numbers(message, field) for field in fields])
+
+
+def _numbers(message: Any, field: str) -> Float64[np.ndarray, " size"]:
+    value = message
+    rest = field.split(".")
+    while rest:
+        name = rest.pop(0)
+        if not hasattr(value, name):
+            raise ValueError(f"no field '{field}' in the message; there are {', '.join(_names(value))}")
+        value = getattr(value, name)
+        if rest and hasattr(message, "name") and value is getattr(message, name) and not hasattr(value, rest[0]):
+            # joints may have dots in their names
+            return _joint(message, value, ".".join(rest))
+    return _flat(value, field)
+
+
+def _joint(message: Any, values: Any, joint: str) -> Float64[np.ndarray, " 1"]:
+    names = list(message.name)
+    if joint not in names:
+        raise ValueError(f"no joint '{joint}' in the message; there are {', '.join(names)}")
+    place = names.index(joint)
+    if place >= len(values):
+        raise ValueError(f"the message has no value of joint '{joint}': {len(values)} values of {len(names)} joints")
+    return np.array([values[place]], np.float64)
+
+
+def _flat(value: Any, field: str) -> Float64[np.ndarray, " size"]:
+    names = set(_names(value))
+    for order in _ORDERS:
+        if names == set(order):
+            return np.concatenate([_flat(getattr(value, name), field) for name in order])
+    numbers = np.asarray(value) if not names else None
+    if numbers is None or numbers.dtype.kind not in "biuf":
+        raise ValueError(f"field '{field}' holds no numbers; name one of {', '.join(sorted(names)) or 'its numbers'}")
+    return numbers.astype(np.float64).reshape(-1)
+
+
+def _names(message: Any) -> list[str]:
+    """Fields of a message, as rosbags (dataclasses) and rclpy (typed slots) have them."""
+    if hasattr(message, "get_fields_and_field_types"):
+        return list(message.get_fields_and_field_types())
+    return [name for name in getattr(message, "__dataclass_fields__", ()) if not name.startswith("_")]
