@@ -21,7 +21,8 @@ _COARSE = 4.0
 _MARKER_KEYS = ("number", "size", "translation", "quaternion_wxyz")
 
 _EDGE = 0.5
-"""OpenCV's AprilTag refinement counts from the top left pixel's edge, all else in OpenCV from its centre [px]."""
+"""OpenCV's AprilTag refinement counts from the top left pixel's edge, as the AprilTag library does, whose published
+corners it repeats to the digit; all else in OpenCV counts from that pixel's centre [px]."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
