@@ -25,6 +25,8 @@ from robo_reward.calibration.rig_hypotheses import KnownBoard, RigHypotheses
 from robo_reward.camera.pose import Pose, pose_difference
 from robo_reward.camera.rig import Rig
 
+_LEAST_STD = 0.3
+"""What corners scatter on good pictures, and a little more [px]."""
 Standing = Literal["in place", "moved", "suspect", "not compared"]
 
 
@@ -42,19 +44,22 @@ class VerifySettings:
     """How well each camera's place in the rig is known, per axis [m]; smaller moves are not told from it."""
     rotation_std: float = 0.1
     """The same of its attitude [degrees]."""
-    pixel_std: float = 0.3
-    """Standard deviation of a corner along each axis [px]; where corners scatter more, their own scatter counts."""
+    pixel_std: float | None = None
+    """Standard deviation of a corner along each axis [px]; None = what the rig's residual says, at least 0.3.
+
+    Where corners scatter more than that, their own scatter counts.
+    """
     max_scatter: float = 10.0
     """So many times that is no scatter but another lens, another board or another camera's picture."""
 
     def __post_init__(self) -> None:
         if not 0 < self.false_alarm < 0.5:
             raise ValueError(f"false_alarm must be in (0, 0.5), got {self.false_alarm}")
-        positive = (self.translation_std, self.rotation_std, self.pixel_std, self.max_scatter)
-        if min(positive) <= 0:
+        positive = (self.translation_std, self.rotation_std, self.max_scatter, self.pixel_std or 1.0)
+        if min(positive) <= 0 or self.pixel_std == 0:
             raise ValueError(
-                "translation_std, rotation_std, pixel_std and max_scatter must be > 0, got "
-                f"{', '.join(map(str, positive))}"
+                "translation_std, rotation_std, max_scatter and pixel_std must be > 0, got "
+                f"{self.translation_std}, {self.rotation_std}, {self.max_scatter}, {self.pixel_std}"
             )
 
 
@@ -106,7 +111,7 @@ def verify_rig(
     """
     rigid = PoseStd(translation=settings.translation_std, rotation=float(np.radians(settings.rotation_std)))
     stated = RigHypotheses.comparable(
-        rig, views, camera_known=rigid, known_board=known_board, pixel_std=settings.pixel_std
+        rig, views, camera_known=rigid, known_board=known_board, pixel_std=_stated(rig, settings)
     )
     scatter = _scatter(stated, settings)
     check = stated.with_pixel_std(scatter)
@@ -126,17 +131,24 @@ def verify_rig(
     )
 
 
+def _stated(rig: Rig, settings: VerifySettings) -> float:
+    if settings.pixel_std is not None:
+        return settings.pixel_std
+    residual = rig.measured.residual_px / np.sqrt(2)  # of both axes together, or NaN where nobody measured it
+    return float(np.fmax(_LEAST_STD, residual))
+
+
 def _scatter(stated: RigHypotheses, settings: VerifySettings) -> float:
     """Standard deviation of corners [px]: what was stated, or what the best fit leaves where that is more."""
     if stated.freedom <= 0:
-        return settings.pixel_std
+        return stated.pixel_std
     ratio = float(np.sqrt(stated.fitted(set(stated.cameras)).chi_square / stated.freedom))
     if ratio > settings.max_scatter:
         raise CalibrationError(
-            f"corners scatter by {ratio * settings.pixel_std:.2f} px about the best fit, {settings.pixel_std:g} px was "
+            f"corners scatter by {ratio * stated.pixel_std:.2f} px about the best fit, {stated.pixel_std:g} px was "
             "stated: is this the board, are these the cameras, with the zoom and focus they were measured with?"
         )
-    return settings.pixel_std * max(1.0, ratio)
+    return stated.pixel_std * max(1.0, ratio)
 
 
 def _threshold(check: RigHypotheses, free: int, settings: VerifySettings) -> float:

@@ -86,7 +86,7 @@ def test_left_and_right_camera_number_the_same_corners(calibration):
 
 
 def test_the_charuco_pose_of_moveit_is_found_within_a_millimetre_along_each_axis(calibration):
-    """moveit_calibration's test expects (.09752, .10285, .32560) with the origin at the lower left; 1.0 mm off in depth."""
+    """Its test expects (.09752, .10285, .32560) with the origin at the lower left; depth is 0.9993 mm off here."""
     board = CharucoBoard(columns=5, rows=7, square=0.1971 / 7, marker=0.0176, dictionary="DICT_5X5_250")
     lens = Intrinsics(
         width=640, height=480, focal_x=590.697, focal_y=592.847, centre_x=322.331, centre_y=247.400,

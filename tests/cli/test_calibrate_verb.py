@@ -1,0 +1,259 @@
+"""From a board to a verified rig, with pictures that are rendered of a scene whose truth is known."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from board_scenes import BOARD, LENS, board_before, rendered, rig_of
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from robo_reward.calibration.board_file import read_board, write_board
+from robo_reward.calibration.boards import CharucoBoard
+from robo_reward.calibration.camera_file import read_camera, write_camera
+from robo_reward.calibration.corners import DetectionSettings
+from robo_reward.calibration.hand_eye import HandEyeSettings
+from robo_reward.calibration.intrinsics_fit import IntrinsicsSettings
+from robo_reward.calibration.pictures import ReadingSettings
+from robo_reward.calibration.rig_fit import RigSettings
+from robo_reward.calibration.verify import VerifySettings
+from robo_reward.camera.pose import Pose, pose_difference
+from robo_reward.camera.rig import NOT_MEASURED, Rig, RigCamera
+from robo_reward.camera.rig_file import read_rig, write_rig
+from robo_reward.cli.configuration import compose_verb, config_folder, steps_of
+from robo_reward.cli.main import main
+
+STEPS = ["board", "hand-eye", "intrinsics", "rig", "verify"]
+T_HAND_BOARD = Pose.from_rotation_vector(np.array([0.02, -0.03, 0.05]), np.array([0.3, -0.2, 0.4]))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Two cameras' folders of pictures of one board at nine moments, and the hand's poses that carried it."""
+
+    folder: Path
+    rig: Rig
+
+    def __truediv__(self, name: str) -> str:
+        return str(self.folder / name)
+
+    @property
+    def pictures(self) -> str:
+        return f"pictures={{camera_0: '{self / 'camera_0'}', camera_1: '{self / 'camera_1'}'}}"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory) -> Scene:
+    folder, rng, rig = tmp_path_factory.mktemp("scene"), np.random.default_rng(3), rig_of(2, nearness=0.62)
+    rows = ["picture,x,y,z,qx,qy,qz,qw"]
+    for moment in range(9):
+        pose = board_before(rng, [each.T_base_camera for each in rig.cameras.values()], tilt=28)
+        for name, camera in rig.cameras.items():
+            (folder / name).mkdir(exist_ok=True)
+            cv2.imwrite(str(folder / name / f"{moment}.png"), rendered(camera, pose, scale=2))
+        hand = pose @ T_HAND_BOARD.inverse()
+        w, x, y, z = hand.quaternion_wxyz
+        rows.append(",".join(map(str, (f"{moment}.png", *hand.translation, x, y, z, w))))
+    (folder / "hand.csv").write_text("\n".join(rows))
+    write_board(BOARD, folder / "board.yaml", measured="drawn")
+    write_camera(LENS, folder / "lens.yaml", name="lens", measured=NOT_MEASURED)
+    return Scene(folder=folder, rig=rig)
+
+
+def said(capsys) -> str:
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_a_board_is_drawn_with_its_file(tmp_path, capsys):
+    output = tmp_path / "board.pdf"
+    assert main(["calibrate", "board", "board.square=0.03", "board.marker=0.022", f"output={output}"]) == 0
+    assert output.read_bytes().startswith(b"%PDF")
+    board = read_board(tmp_path / "board.yaml")
+    assert isinstance(board, CharucoBoard)
+    assert board.square == 0.03
+    assert "print it at 100 %" in said(capsys)
+    assert main(["calibrate", "board", f"output={output}"]) == 2
+    assert "exists" in said(capsys)
+
+
+@pytest.mark.parametrize("board", ["charuco_5x7", "chessboard_9x6", "april_tags_5x7"])
+def test_boards_that_come_along_fit_on_a4_and_letter(board, tmp_path):
+    for paper in ("A4", "Letter"):
+        assert main(["calibrate", "board", f"board={board}", f"paper={paper}", f"output={tmp_path / paper}.pdf"]) == 0
+
+
+def test_intrinsics_come_from_a_folder_of_pictures(scene, tmp_path, capsys):
+    output = tmp_path / "camera.yaml"
+    words = [f"pictures={scene / 'camera_0'}", f"board={scene / 'board.yaml'}", f"output={output}", "fit.min_tilt=15"]
+    assert main(["calibrate", "intrinsics", *words, "fit.max_focal_std=0.03", "fit.min_coverage=0.3"]) == 0
+    lens = read_camera(output)
+    assert lens.focal_x == pytest.approx(LENS.focal_x, rel=0.02)
+    told = said(capsys)
+    assert "the board is seen in 9 of 9 pictures" in told
+    assert "error of held-out corners" in told
+    assert (tmp_path / "camera.png").read_bytes().startswith(b"\x89PNG")
+    measured = yaml.safe_load(output.read_text())["measured"]
+    assert measured["residual_px"] < 0.4
+
+
+def test_a_refused_calibration_writes_nothing_and_says_why(scene, tmp_path, capsys):
+    output = tmp_path / "camera.yaml"
+    words = [f"pictures={scene / 'camera_0'}", f"board={scene / 'board.yaml'}", f"output={output}"]
+    assert main(["calibrate", "intrinsics", *words, "fit.min_views=20"]) == 2
+    told = said(capsys)
+    assert "error: the board is seen in 9 pictures, 20 are needed" in told
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def rig_file(scene, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("rig") / "rig.yaml"
+    cameras = f"cameras={{camera_0: '{scene / 'lens.yaml'}', camera_1: '{scene / 'lens.yaml'}'}}"
+    words = [scene.pictures, cameras, f"board={scene / 'board.yaml'}", f"output={output}", "base=board:4.png"]
+    assert main(["calibrate", "rig", *words]) == 0
+    return output
+
+
+def test_a_rig_comes_from_one_folder_of_each_camera(scene, rig_file):
+    found = read_rig(rig_file)
+    assert found.base_frame == "board"
+    assert found.measured.residual_px < 0.4
+    between, true = (
+        each.cameras["camera_0"].T_base_camera.inverse() @ each.cameras["camera_1"].T_base_camera
+        for each in (found, scene.rig)
+    )
+    distance, angle = pose_difference(between, true)
+    assert distance < 2e-3
+    assert np.degrees(angle) < 0.2
+    assert rig_file.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_rig_in_place_passes_and_one_that_moved_fails(scene, rig_file, tmp_path, capsys):
+    words = [f"pictures={{camera_0: '{scene / 'camera_0/2.png'}', camera_1: '{scene / 'camera_1/2.png'}'}}"]
+    words += [f"board={scene / 'board.yaml'}", f"output={tmp_path / 'verdict.yaml'}"]
+    assert main(["calibrate", "verify", f"rig={rig_file}", *words]) == 0
+    verdict = yaml.safe_load((tmp_path / "verdict.yaml").read_text())
+    assert not verdict["moved"]
+    assert verdict["cameras"]["camera_0"]["standing"] == "in place"
+    rig = read_rig(rig_file)
+    shifted = rig.cameras["camera_1"].T_base_camera @ Pose.from_rotation_vector(
+        np.array([0.02, 0.01, 0.0]), np.radians([0.0, 2.0, 1.0])
+    )
+    cameras = {**rig.cameras, "camera_1": RigCamera(intrinsics=LENS, T_base_camera=shifted)}
+    write_rig(Rig(cameras=cameras, base_frame="board"), tmp_path / "moved.yaml")
+    capsys.readouterr()
+    assert main(["calibrate", "verify", f"rig={tmp_path / 'moved.yaml'}", *words]) == 2
+    told = said(capsys)
+    assert "the rig is not as it was measured: camera_0 (suspect), camera_1 (suspect); measure it again" in told
+    assert yaml.safe_load((tmp_path / "verdict.yaml").read_text())["moved"]
+
+
+def test_a_board_that_was_left_in_place_tells_which_camera_moved(scene, rig_file, tmp_path, capsys):
+    """The rig's base is the board as it lay in picture 4."""
+    pictures = f"pictures={{camera_0: '{scene / 'camera_0/4.png'}', camera_1: '{scene / 'camera_1/5.png'}'}}"
+    words = [pictures, f"board={scene / 'board.yaml'}", "board_pose=[0, 0, 0, 1, 0, 0, 0]"]
+    assert main(["calibrate", "verify", f"rig={rig_file}", *words]) == 2
+    assert "the rig is not as it was measured: camera_1 (moved)" in said(capsys)
+
+
+def test_a_camera_beside_the_base_is_found_from_a_board_in_the_hand(scene, tmp_path, capsys):
+    output = tmp_path / "base.yaml"
+    words = [f"pictures={scene / 'camera_0'}", f"hand_poses={scene / 'hand.csv'}", f"camera={scene / 'lens.yaml'}"]
+    words += [f"board={scene / 'board.yaml'}", "mounting=eye_to_hand", "frame=base_link", "name=camera_0"]
+    assert main(["calibrate", "hand-eye", *words, f"output={output}", "fit.max_angle=1.0"]) == 0
+    found = read_rig(output)
+    assert found.base_frame == "base_link"
+    true = scene.rig.cameras["camera_0"].T_base_camera
+    distance, angle = pose_difference(found.cameras["camera_0"].T_base_camera, true)
+    assert distance < 3e-3
+    assert np.degrees(angle) < 0.3
+    assert "DANIILIDIS" in said(capsys)
+    assert output.with_suffix(".png").is_file()
+
+
+def test_a_rig_is_put_into_the_base_that_hand_eye_found(scene, tmp_path):
+    true = scene.rig.cameras["camera_0"]
+    write_rig(Rig(cameras={"camera_0": true}, base_frame="base_link"), tmp_path / "one.yaml")
+    cameras = f"cameras={{camera_0: '{scene / 'lens.yaml'}', camera_1: '{scene / 'lens.yaml'}'}}"
+    words = [scene.pictures, cameras, f"board={scene / 'board.yaml'}", f"base={tmp_path / 'one.yaml'}"]
+    assert main(["calibrate", "rig", *words, f"output={tmp_path / 'rig.yaml'}"]) == 0
+    found = read_rig(tmp_path / "rig.yaml")
+    assert found.base_frame == "base_link"
+    assert pose_difference(found.cameras["camera_0"].T_base_camera, true.T_base_camera)[0] < 1e-6
+
+
+def test_the_steps_are_listed_and_each_has_its_help(capsys):
+    assert steps_of("calibrate") == STEPS
+    assert main(["calibrate", "--help"]) == 0
+    told = said(capsys)
+    assert all(f"  {step}" in told for step in STEPS)
+    for step in STEPS:
+        assert main(["calibrate", step, "--help"]) == 0
+        told = said(capsys)
+        assert f"usage: robo-reward calibrate {step} [key=value …]" in told
+        assert "output: " in told
+        assert "charuco_5x7" in told
+        assert "_target_" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a step: robo-reward calibrate board|hand-eye|intrinsics|rig|verify [key=value …]"),
+        (["rigs"], "Could not find 'calibrate/rigs'"),
+        (["intrinsics", "output=a.yaml"], "Missing mandatory value: pictures"),
+        (["intrinsics", "pictures=nowhere", "output=a.yaml"], "nowhere: there is no such folder, video, ROS bag or"),
+        (["board", "output=board.png"], "output must be a .pdf, got board.png"),
+        (["board", "board=charuco_7x10_a3", "output=board.pdf"], "too much for A4"),
+        (["board", "board=none.yaml", "output=board.pdf"], "none.yaml"),
+        (["rig", "pictures={a: x}", "cameras={b: y}", "output=r.yaml"], "must name the same, got ['a'] and ['b']"),
+        (
+            ["hand-eye", "mounting=in_hand", "hand_poses=h.csv", "camera=c.yaml", "frame=f", "output=r.yaml"],
+            "mounting must be eye_in_hand or eye_to_hand, got 'in_hand'",
+        ),
+        (
+            ["hand-eye", "mounting=eye_in_hand", "hand_poses=h.csv", "camera=c.yaml", "frame=f", "output=r.yaml"],
+            "give either pictures or board_poses",
+        ),
+    ],
+)
+def test_what_the_user_can_mend_is_said_in_a_line(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", *words]) == 2
+    told = said(capsys)
+    assert message in told
+    assert "Traceback" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "key", "settings"),
+    [
+        ("intrinsics", "fit", IntrinsicsSettings),
+        ("intrinsics", "reading", ReadingSettings),
+        ("intrinsics", "detection", DetectionSettings),
+        ("hand-eye", "fit", HandEyeSettings),
+        ("hand-eye", "detection", DetectionSettings),
+        ("rig", "fit", RigSettings),
+        ("rig", "detection", DetectionSettings),
+        ("verify", "test", VerifySettings),
+        ("verify", "detection", DetectionSettings),
+    ],
+)
+def test_the_files_state_every_setting_with_its_own_default(step, key, settings):
+    stated = OmegaConf.to_container(compose_verb("calibrate", [step])[key])
+    assert stated == {field.name: getattr(settings(), field.name) for field in fields(settings)}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_key_of_a_step_is_an_argument_of_what_it_calls(step):
+    from inspect import signature
+
+    config = OmegaConf.load(config_folder() / f"calibrate/{step}.yaml")
+    called = get_object(config.pop("_target_"))
+    assert {"board", *map(str, config)} == set(signature(called).parameters)
