@@ -98,6 +98,7 @@ def _draw_residuals(axes: Axes, residuals: Sequence[Float64[np.ndarray, "_n 2"]]
     rms = float(np.sqrt((missed**2).sum(axis=1).mean()))
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="u [px]", ylabel="v [px]")
     axes.set_title(f"seen − projected, rms {rms:.2f} px", fontsize=9)
+    axes.locator_params(nbins=5)
     axes.axhline(0, color=_GREY, linewidth=0.5)
     axes.axvline(0, color=_GREY, linewidth=0.5)
 

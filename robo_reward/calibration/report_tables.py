@@ -46,7 +46,7 @@ def hand_eye_table(found: HandEye) -> Table:
 
 def rig_table(fit: RigFit) -> Table:
     """Give each camera's views, error and uncertainty."""
-    table = Table("camera", "views", "error", "± 1 std", "turned", title=f"rig, in the frame of {fit.reference}")
+    table = Table("camera", "views", "error", "± 1 std", "turned", title=f"rig, deviations relative to {fit.reference}")
     for name, error in fit.camera_error.items():
         std = fit.camera_std[name]
         told = ("reference", "") if std.translation == 0 else _apart(std.translation, std.rotation)

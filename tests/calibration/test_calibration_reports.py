@@ -51,7 +51,7 @@ def test_intrinsics_are_told_with_their_deviations_and_drawn(tmp_path):
 def test_a_rig_is_told_camera_by_camera_and_drawn(rig_and_fit, tmp_path):
     _, fit, _ = rig_and_fit
     told = text_of(rig_table(fit))
-    assert f"rig, in the frame of {fit.reference}" in told
+    assert f"rig, deviations relative to {fit.reference}" in told
     assert "reference" in told
     assert f"held out {fit.held_out_px:.3f} px" in told
     assert all(name in told for name in fit.T_base_camera)

@@ -1,5 +1,6 @@
 """From a board to a verified rig, with pictures that are rendered of a scene whose truth is known."""
 
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -257,3 +258,17 @@ def test_every_key_of_a_step_is_an_argument_of_what_it_calls(step):
     config = OmegaConf.load(config_folder() / f"calibrate/{step}.yaml")
     called = get_object(config.pop("_target_"))
     assert {"board", *map(str, config)} == set(signature(called).parameters)
+
+
+def commands_of_the_page() -> list[list[str]]:
+    page = (Path(__file__).parents[2] / "docs/calibration.md").read_text()
+    lines = page.replace("\\\n", " ").splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith("robo-reward calibrate ")]
+
+
+@pytest.mark.parametrize("words", commands_of_the_page(), ids=lambda words: words[1])
+def test_commands_that_need_a_camera_state_all_that_their_step_must_be_told(words):
+    verb, *overrides = words
+    config = compose_verb(verb, overrides)
+    assert OmegaConf.missing_keys(config) == set()
+    assert callable(get_object(config["_target_"]))
