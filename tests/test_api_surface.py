@@ -27,6 +27,12 @@ NAMED = {
     "robo_reward.episodes.lerobot": ["LeRobotEpisodes"],
     "robo_reward.episodes.lerobot_writer": ["LeRobotWriter"],
     "robo_reward.relabel.run": ["Relabelling", "relabel"],
+    "robo_reward.camera.pose": ["Pose", "pose_difference"],
+    "robo_reward.camera.rig": ["Rig", "RigCamera"],
+    "robo_reward.camera.rig_file": ["read_rig", "write_rig"],
+    "robo_reward.camera.triangulation": ["triangulate"],
+    "robo_reward.models.keypoint_affordance": ["KeypointAffordance"],
+    "robo_reward.models.object_pose": ["ObjectPoseReward"],
 }
 
 

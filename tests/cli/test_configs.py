@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 from demonstrations import small_process
+from green_sight import small_rig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 from plans import CORNER
 
+from robo_reward.camera.rig_file import write_rig
 from robo_reward.cli.choose_models import choose_models
 from robo_reward.cli.configuration import compose_verb, config_folder
 from robo_reward.cli.main import VERBS
@@ -61,10 +63,18 @@ def what_a_user_gives(name: str, folder: Path) -> list[str]:
     picture = folder / "some.png"
     Image.new("RGB", (8, 6), (0, 255, 0)).save(picture)
     saved = FittedModels(encoder=FAKE, models={"make it green": small_process()}, fitted_on={}, curves={})
-    vlm, source = "reward_model.vlm.model.model=some", "reward_model.source"
+    vlm, source, rig = "reward_model.vlm.model.model=some", "reward_model.source", folder / "rig.yaml"
+    write_rig(small_rig(), rig)
     return {
         "prompt_similarity": ["reward_model.goal=[a green square]", "reward_model.baseline=[a red square]"],
         "saved": [f"reward_model.path='{save_models(saved, folder / 'saved')}'"],
+        "object_pose": [
+            f"reward_model.rig='{rig}'",
+            "reward_model.objects.object.markers=[{number: 7, size: 0.06}]",
+            "reward_model.progress.target.translation=[0, 0, 0.1]",
+            "reward_model.progress.target.quaternion_wxyz=[1, 0, 0, 0]",
+            "reward_model.progress.target.box=[0.1, 0.1, 0.1]",
+        ],
         "keypoint_affordance": [f"reward_model.plan='{write_plan(CORNER, folder / 'plan.yaml')}'"],
         "vlm_judgement": [vlm],
         "vlm_process": [

@@ -8,11 +8,16 @@ import torch
 from demonstrations import demonstration, small_process
 from fake_encoder import FakeEncoder
 from fake_vlm import GreenVlm
+from green_sight import GreenSight, small_rig
 from plans import plan
 from reward_model import CONTRACT, random_clip
 
 from robo_reward import RewardModel
+from robo_reward.camera.pose import Pose
 from robo_reward.models.keypoint_affordance import KeypointAffordance
+from robo_reward.models.object_pose import ObjectPoseReward
+from robo_reward.models.object_pose_goal import GoalPose, box_corners
+from robo_reward.models.object_pose_progress import ExponentialTolerance
 from robo_reward.models.perceptual_steps import PerceptualSteps
 from robo_reward.models.preference import PreferenceReward
 from robo_reward.models.prompt_similarity import PromptSimilarity
@@ -90,6 +95,13 @@ MODELS: dict[str, Callable[[], RewardModel]] = {
         plan((0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 0), gripper={1: "closed"}, tolerance=0.4),
         point=ToolPoint(),
         gripper={"closed_below": 0.03, "open_above": 0.06},
+    ),
+    "object_pose": lambda: ObjectPoseReward(
+        small_rig(),
+        objects={"box": GreenSight(small_rig())},
+        progress=ExponentialTolerance(
+            target=GoalPose(T_base_goal=Pose.identity(), key_points=box_corners((0.2, 0.16, 0.12)))
+        ),
     ),
 }
 
