@@ -14,11 +14,20 @@ from torch import Tensor
 from robo_reward.clip import Clip
 from robo_reward.models.gripper_steps import GripperLimits, GripperSteps, StepMemory
 from robo_reward.models.plan_file import plan_document, read_plan
-from robo_reward.models.polyline import Weighting, polyline_potential, segment_shares, spread_along
+from robo_reward.models.polyline import (
+    AlongPolyline,
+    Weighting,
+    length_of,
+    polyline_potential,
+    segment_shares,
+    spread_along,
+)
 from robo_reward.models.tracked_point import Located, PointSource
 from robo_reward.models.way_points import Plan
 from robo_reward.reward_model import Estimate, RecurrentRewardModel
 
+OffWay = Literal["free", "costs"]
+"""What it costs to be off the way: nothing, as published, or as much as that distance is worth on the way."""
 Start = Literal["plan", "episode"]
 """Where the way begins: at the plan's w_0, or where the point is in the episode's first frame that knows it."""
 
@@ -44,10 +53,12 @@ class KeypointAffordance:
     `GripperSteps`); if the task ends with one, reaching w_K is worth K / (K + 1) and the step the rest. Unknown point
     or, where the plan needs it, unknown width: it abstains.
 
-        spread² = gᵀ (Σ_point + (tolerance/2)² I) g,   g = ∂Φ/∂p
+        spread² = gᵀ (Σ_point + (tolerance/2)² I) g + (b ‖∂Φ/∂p‖)²,   g = ∂Φ/∂p,   b = max(0, distance − tolerance)
 
-    with the tolerance of the way point to which the segment leads: the plan is not meant more exactly. Geometry only:
-    that an object came along is told by the gripper alone; success is another signal.
+    with the tolerance of the way point to which the segment leads: the plan is not meant more exactly, and says less
+    the farther off the way the point is. As published, progress itself does not mind: beside or beyond the goal is done
+    as well. With off_way="costs" it does: Φ − b / length of the way, at least 0. Geometry only: that an object came
+    along is told by the gripper alone; success is another signal.
 
     Args:
         plan: The plan, or its YAML file.
@@ -56,9 +67,10 @@ class KeypointAffordance:
             are not looked at.
         weighting: "segments" (1/K each, as published) or "arc_length".
         start: "plan", or "episode": w_0 is where the point is at first.
+        off_way: "free", as published, or "costs".
 
     Raises:
-        ValueError: An unknown weighting or start, a plan that is none.
+        ValueError: An unknown weighting, start or off_way; a plan that is none.
         FileNotFoundError: No such plan.
 
     Source:
@@ -74,18 +86,19 @@ class KeypointAffordance:
         gripper: GripperLimits | Mapping[str, Any] | None = None,
         weighting: Weighting = "segments",
         start: Start = "plan",
+        off_way: OffWay = "free",
     ) -> None:
-        if start not in get_args(Start):
-            raise ValueError(f"start must be one of {', '.join(get_args(Start))}; got {start!r}")
+        if start not in get_args(Start) or off_way not in get_args(OffWay):
+            raise ValueError(f"start must be plan or episode, off_way free or costs; got {start!r} and {off_way!r}")
         self.plan = plan if isinstance(plan, Plan) else read_plan(plan)
-        self._point, self._start, self._weighting = point, start, weighting
+        self._point, self._start, self._weighting, self._off_way = point, start, weighting, off_way
         self._limits = None if gripper is None else GripperLimits.of(gripper)
         self._steps = None if self._limits is None else GripperSteps(self.plan, self._limits)
         self._way = torch.tensor(self.plan.positions, dtype=torch.float64)
         last_step = self._steps is not None and self._steps.ends_with_step
         self._share = segment_shares(self._way, weighting=weighting, last_step=last_step)
         tolerance = [each.tolerance for each in self.plan.way_points[1:]]
-        self._plan_variance = (torch.tensor(tolerance, dtype=torch.float64) / 2).square()
+        self._tolerance = torch.tensor(tolerance, dtype=torch.float64)
 
     @property
     def context(self) -> None:
@@ -96,7 +109,7 @@ class KeypointAffordance:
     def version(self) -> str:
         """Identifies plan, point source and settings."""
         limits = None if self._limits is None else [repr(self._limits)]
-        parts = [plan_document(self.plan), self._point.version, limits, self._weighting, self._start]
+        parts = [plan_document(self.plan), self._point.version, limits, self._weighting, self._start, self._off_way]
         return hashlib.sha256(json.dumps(["KeypointAffordance", *parts]).encode()).hexdigest()[:16]
 
     def estimate(self, clip: Clip) -> Estimate:
@@ -126,20 +139,32 @@ class KeypointAffordance:
         return estimate, AffordanceMemory(point=point, steps=steps, start=start)
 
     def _told(self, located: Located, way: Tensor, stage: Tensor | None) -> Estimate:
-        allowed = None if self._steps is None or stage is None else self._steps.allowed(stage)
-        along = polyline_potential(located.position, way, share=self._share, allowed=allowed)
-        progress = along.potential
+        allowed, settled = None, torch.full_like(located.position[..., 0], torch.nan)
         if self._steps is not None and stage is not None:
-            settled = self._steps.settled(stage)
-            progress = torch.where(settled.isnan() | progress.isnan(), progress, settled)
-        plan_variance = self._plan_variance[along.segment.clamp(min=0)][..., None, None]
-        covariance = located.covariance + plan_variance * torch.eye(3, dtype=torch.float64)
-        spread = spread_along(along.gradient, covariance)
+            allowed, settled = self._steps.allowed(stage), self._steps.settled(stage)
+        along = polyline_potential(located.position, way, share=self._share, allowed=allowed)
+        tolerance = self._tolerance[along.segment.clamp(min=0)]
+        beyond = torch.where(settled.isnan(), (along.distance - tolerance).clamp(min=0), 0.0)
+        progress, gradient = self._off(along, beyond, way)
+        progress = torch.where(settled.isnan() | progress.isnan(), progress, settled)
+        covariance = located.covariance + (tolerance / 2).square()[..., None, None] * torch.eye(3, dtype=torch.float64)
+        doubt = beyond * length_of(along.gradient)
+        spread = (spread_along(gradient, covariance).square() + doubt.square()).sqrt()
         unknown = progress.isnan() | spread.isnan()
         return Estimate(
             progress=torch.where(unknown, torch.nan, progress).float(),
             spread=torch.where(unknown, torch.nan, spread).float(),
         )
+
+    def _off(self, along: AlongPolyline, beyond: Tensor, way: Tensor) -> tuple[Tensor, Tensor]:
+        """Give progress and its gradient with what it costs to be off the way."""
+        if self._off_way == "free":
+            return along.potential, along.gradient
+        steps = length_of(way[..., 1:, :] - way[..., :-1, :])
+        length = steps.cumsum(dim=-1)[..., -1]  # one after the other: the same bits in every batch
+        outward = along.away / along.distance[..., None].clamp(min=1e-12)
+        slope = torch.where(beyond > 0, 1 / length, 0.0)[..., None]
+        return (along.potential - beyond / length).clamp(0, 1), along.gradient - outward * slope
 
     def _begun(self, located: Located, before: Tensor | None) -> Tensor:
         """Where the way begins: the first known position of the episode, or the plan's own w_0."""

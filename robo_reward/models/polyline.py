@@ -21,6 +21,8 @@ class AlongPolyline:
     """Index k* of the nearest segment."""
     distance: Float64[Tensor, "*batch"]
     """From the point to the polyline [m]."""
+    away: Float64[Tensor, "*batch 3"]
+    """From the polyline's nearest point to the point [m]."""
     gradient: Float64[Tensor, "*batch 3"]
     """∂Φ/∂p along segment k* without the clamp at its ends [1/m]."""
 
@@ -75,12 +77,12 @@ def polyline_potential(
     before = torch.cat([share.new_zeros(1), share.cumsum(0)[:-1]])
     potential = before[segment] + _at(part, segment) * share[segment]
     slope = (direction * inverse[..., None]).expand(*part.shape, 3)
-    gradient = slope.gather(-2, segment[..., None, None].expand(*segment.shape, 1, 3))[..., 0, :]
     return AlongPolyline(
         potential=torch.where(known, potential, torch.nan).clamp(0, 1),
         segment=torch.where(known, segment, -1),
         distance=torch.where(known, nearest, torch.nan).sqrt(),
-        gradient=torch.where(known[..., None], gradient * share[segment][..., None], torch.nan),
+        away=torch.where(known[..., None], _row(off, segment), torch.nan),
+        gradient=torch.where(known[..., None], _row(slope, segment) * share[segment][..., None], torch.nan),
     )
 
 
@@ -124,6 +126,11 @@ def spread_along(
     return total.clamp(min=0).sqrt()
 
 
+def length_of(vectors: Float64[Tensor, "*batch 3"]) -> Float64[Tensor, "*batch"]:
+    """Give the length of each vector, its squares added in a fixed order."""
+    return _dot(vectors, vectors).sqrt()
+
+
 def _dot(one: Tensor, other: Tensor) -> Tensor:
     """⟨one, other⟩ over three coordinates, added in a fixed order."""
     product = one * other
@@ -140,3 +147,7 @@ def _first_minimum(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _at(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index[..., None])[..., 0]
+
+
+def _row(vectors: Tensor, index: Tensor) -> Tensor:
+    return vectors.gather(-2, index[..., None, None].expand(*index.shape, 1, 3))[..., 0, :]

@@ -49,10 +49,10 @@ class Felt:
 
 
 @pytest.mark.parametrize("law", CONTRACT, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("start", ["plan", "episode"])
-def test_contract(law, start):
+@pytest.mark.parametrize(("start", "off_way"), [("plan", "free"), ("episode", "free"), ("plan", "costs")])
+def test_contract(law, start, off_way):
     gripper = plan((0, 0, 0), (0.5, 0.5, 0.5), (1, 1, 0), gripper={1: "closed"}, tolerance=0.4)
-    law(Felt(model(gripper, gripper=LIMITS, start=start)))
+    law(Felt(model(gripper, gripper=LIMITS, start=start, off_way=off_way)))
 
 
 def test_it_is_a_model_with_memory():
@@ -90,8 +90,8 @@ def test_the_gripper_may_be_left_out():
     assert told(model(PICK), [(0.5, 0, 0)]) == [1.0]
 
 
-@pytest.mark.parametrize("start", ["plan", "episode"])
-def test_piecewise_is_whole_bit_for_bit(start):
+@pytest.mark.parametrize(("start", "off_way"), [("plan", "free"), ("episode", "free"), ("episode", "costs")])
+def test_piecewise_is_whole_bit_for_bit(start, off_way):
     """Two noisy episodes along the plan: one holds what it grasped, one drops it; some frames say nothing."""
     place = torch.linspace(0, 2.99, 40, dtype=torch.float64)
     way = torch.from_numpy(PICK.positions)
@@ -103,7 +103,7 @@ def test_piecewise_is_whole_bit_for_bit(start):
     width = torch.where(place > 0.95, 0.02, 0.08).repeat(2, 1)
     width[1, 25:] = 0.08
     clip = felt(points, width)
-    of = model(PICK, gripper=LIMITS, start=start)
+    of = model(PICK, gripper=LIMITS, start=start, off_way=off_way)
     whole = of.estimate(clip)
     assert bool((whole.progress[0, 20:] > 0.25).all())  # it was grasped
     assert float(whole.progress[1, -1]) <= 0.25  # it was dropped
@@ -133,8 +133,32 @@ def test_unknown_point_or_width_is_an_abstention():
 
 def test_the_spread_is_that_of_point_and_plan_along_the_way():
     of = model(point=ToolPoint(std=0.04))
-    spread = of.estimate(felt(torch.tensor([[(0.5, 0.1, 0)]], dtype=torch.float64))).spread
+    spread = of.estimate(felt(torch.tensor([[(0.5, 0.02, 0)]], dtype=torch.float64))).spread
     assert float(spread[0, 0]) == pytest.approx((0.04**2 + 0.015**2) ** 0.5 / 2)
+
+
+def test_off_the_way_the_spread_grows_with_the_distance_beyond_the_tolerance():
+    points = torch.tensor([[(0.5, 0.03, 0), (0.5, 0.13, 0), (0.5, 0.23, 0)]], dtype=torch.float64)
+    spread = model(point=ToolPoint(std=0.0)).estimate(felt(points)).spread[0].double()
+    doubt = (spread.square() - spread[0].square()).clamp(min=0).sqrt()
+    assert doubt.tolist() == pytest.approx([0, 0.05, 0.1], abs=1e-4)  # of two segments of 1 m each: half as much
+
+
+def test_beside_the_goal_is_done_as_published_and_less_so_where_being_off_the_way_costs():
+    points = [(0.5, 0.03, 0), (1, 1, 0), (1, 1, 0.43), (1, 1.83, 0), (0, 0, 9)]
+    assert told(model(), points) == [0.25, 1, 1, 1, 0]
+    assert told(model(off_way="costs"), points) == pytest.approx([0.25, 1, 0.8, 0.6, 0])
+
+
+def test_where_being_off_the_way_costs_the_spread_is_that_of_many_noisy_points():
+    of, std = model(plan((0, 0, 0), (1, 0, 0), tolerance=0.02), point=ToolPoint(std=0.01), off_way="costs"), 0.01
+    place = torch.tensor([0.5, 0.1, 0.0], dtype=torch.float64)
+    noise = torch.randn(1, 20_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * std
+    measured = of.estimate(felt(place + noise)).progress.double().std()
+    spread = of.estimate(felt(place[None, None])).spread[0, 0].double()
+    # what is there beside the point's own noise: the plan's (half of .02, along and across) and the doubt of .08 m
+    own = (spread.square() - 2 * 0.01**2 - 0.08**2).sqrt()
+    assert float(own) == pytest.approx(float(measured), rel=0.02)
 
 
 def test_the_tip_is_turned_with_the_tool():
@@ -185,6 +209,7 @@ def test_versions_tell_plans_and_settings_apart(tmp_path):
         model(PICK, gripper=LIMITS),
         model(weighting="arc_length"),
         model(start="episode"),
+        model(off_way="costs"),
         model(point=ToolPoint(std=0.5)),
     ]
     assert len({each.version for each in models}) == len(models)
