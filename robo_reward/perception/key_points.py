@@ -6,12 +6,14 @@ from typing import Literal, Protocol, final, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int, Int64, UInt8
 
 from robo_reward.perception.vlm import Picture
 
 PER_OBJECT = 6
 """Candidates on each object, its centre among them."""
+_LIGHTNESS = 0.4
+"""How much a difference in lightness counts beside one in colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +53,10 @@ class MaskKeyPoints:
         unattached: Finds what is not attached to the gripper: labelled Q; None = nothing is.
         per_object: Candidates on each object; ≥ 1.
         max_objects: Masks that are taken of each kind, the first ones.
+        min_distance: Between two candidates, as a share of the picture's height: nearer ones could not be told apart.
 
     Raises:
-        ValueError: A number below 1.
+        ValueError: A number below 1, or a distance outside [0, 1).
 
     Source:
         MOKA (Fang et al. 2024): 6 candidates per object by farthest-point sampling of the contour, incl. the centre.
@@ -65,25 +68,30 @@ class MaskKeyPoints:
         *,
         unattached: Segmenter | None = None,
         per_object: int = PER_OBJECT,
-        max_objects: int = 4,
+        max_objects: int = 6,
+        min_distance: float = 0.03,
     ) -> None:
         if per_object < 1 or max_objects < 1:
             raise ValueError(f"per_object and max_objects must be >= 1, got {per_object} and {max_objects}")
+        if not 0 <= min_distance < 1:
+            raise ValueError(f"min_distance must be in [0, 1), got {min_distance}")
         self._segmenters: dict[Literal["P", "Q"], Segmenter] = {"P": segmenter}
         if unattached is not None:
             self._segmenters["Q"] = unattached
-        self._per_object, self._max_objects = per_object, max_objects
+        self._per_object, self._max_objects, self._min_distance = per_object, max_objects, min_distance
 
     def key_points(self, picture: Picture) -> tuple[KeyPoint, ...]:
         """Give the candidates of all masks, numbered through."""
         found: list[KeyPoint] = []
         for letter, segmenter in self._segmenters.items():
-            masks = segmenter.masks(picture)[: self._max_objects]
-            points = [point for mask in masks for point in mask_key_points(mask, count=self._per_object)]
-            found += [
-                KeyPoint(label=f"{letter}[{number}]", pixel=(float(right), float(down)))
-                for number, (right, down) in enumerate(points, start=1)
-            ]
+            number, taken = 0, np.array([each.pixel for each in found]).reshape(-1, 2)
+            for mask in segmenter.masks(picture)[: self._max_objects]:
+                for point in mask_key_points(mask, count=self._per_object):
+                    if (np.linalg.norm(taken - point, axis=1) < self._min_distance * picture.shape[1]).any():
+                        continue
+                    number, taken = number + 1, np.concatenate([taken, point[None]])
+                    pixel = (float(point[0]), float(point[1]))
+                    found.append(KeyPoint(label=f"{letter}[{number}]", pixel=pixel))
         return tuple(found)
 
 
@@ -119,10 +127,11 @@ class CornerKeyPoints:
 class ColourSegmenter:
     """Finds objects by their colour alone: regions of one colour that are neither the background nor a speck.
 
-    Colours are grouped in Lab space by Lloyd's iterations from colours that are farthest from each other, so that equal
-    pictures give equal masks. Regions that fill more than `max_share` of the picture are background, those below
-    `min_share` specks. Regions of the liveliest colours come first: tools and toys are brighter than tables. Mistakes a
-    patterned table for objects, and loses what has the table's colour: where that matters give a mask model.
+    Colours are grouped in Lab space, lightness counting less since light makes it, by Lloyd's iterations from colours
+    that are farthest from each other, so that equal pictures give equal masks. Regions that fill more than `max_share`
+    of the picture are background, those below `min_share` specks, and those that touch its edge come in from outside,
+    as table and arm do. Regions of the liveliest colours come first: tools and toys are brighter than tables. Mistakes
+    a patterned table for objects, and loses what has the table's colour: where that matters give a mask model.
 
     Args:
         num_colours: Groups of colours; ≥ 2.
@@ -133,7 +142,7 @@ class ColourSegmenter:
         ValueError: A setting outside its range.
     """
 
-    def __init__(self, *, num_colours: int = 8, min_share: float = 0.0008, max_share: float = 0.1) -> None:
+    def __init__(self, *, num_colours: int = 8, min_share: float = 0.0003, max_share: float = 0.15) -> None:
         if num_colours < 2 or not 0 < min_share < max_share < 1:
             raise ValueError(
                 "num_colours must be >= 2 and 0 < min_share < max_share < 1, got "
@@ -144,7 +153,7 @@ class ColourSegmenter:
     def masks(self, picture: Picture) -> Bool[np.ndarray, "mask height width"]:
         """Give a mask per region, the liveliest colour first."""
         smooth = cv2.bilateralFilter(_pixels(picture), 5, 30, 5)
-        lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2Lab).astype(np.float64)
+        lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2Lab).astype(np.float64) * np.array([_LIGHTNESS, 1.0, 1.0])
         centres = _colour_groups(lab.reshape(-1, 3)[:: max(1, lab[..., 0].size // 4096)], self._num_colours)
         group = ((lab[:, :, None] - centres) ** 2).sum(axis=-1).argmin(axis=-1)
         found: list[tuple[float, Bool[np.ndarray, "height width"]]] = []
@@ -153,7 +162,7 @@ class ColourSegmenter:
             count, labels, stats, _ = cv2.connectedComponentsWithStats(alike, connectivity=8)
             for region in range(1, count):
                 share = stats[region, cv2.CC_STAT_AREA] / alike.size
-                if self._min_share <= share <= self._max_share:
+                if self._min_share <= share <= self._max_share and not _touches_edge(stats[region], alike.shape):
                     found.append((-float(np.hypot(*(centre[1:] - 128))), labels == region))
         found.sort(key=lambda each: each[0])
         return np.stack([mask for _, mask in found]) if found else np.zeros((0, *group.shape), dtype=bool)
@@ -209,6 +218,11 @@ def _colour_groups(colours: Float64[np.ndarray, "colour 3"], count: int) -> Floa
         sums = np.stack([np.bincount(nearest, colours[:, axis], len(centres)) for axis in range(3)], axis=1)
         centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
     return centres
+
+
+def _touches_edge(box: Int[np.ndarray, "5"], shape: tuple[int, ...]) -> bool:
+    left, top, width, height = box[:4].tolist()
+    return left == 0 or top == 0 or left + width == shape[1] or top + height == shape[0]
 
 
 def _pixels(picture: Picture) -> UInt8[np.ndarray, "height width 3"]:

@@ -65,11 +65,24 @@ def test_an_empty_mask_has_no_key_points_and_one_pixel_one():
 
 
 def test_candidates_of_masks_are_labelled_by_kind_and_numbered_through():
-    detector = MaskKeyPoints(Halves(), unattached=Halves(), per_object=3, max_objects=2)
+    detector = MaskKeyPoints(Halves(), unattached=Halves(), per_object=3, max_objects=2, min_distance=0.0)
     found = detector.key_points(scene())
     assert [point.label for point in found] == [f"{kind}[{at}]" for kind in "PQ" for at in range(1, 7)]
     assert isinstance(detector, KeyPointDetector)
     assert isinstance(Halves(), Segmenter)
+
+
+def test_candidates_that_could_not_be_told_apart_are_left_out():
+    detector = MaskKeyPoints(Halves(), unattached=Halves(), per_object=6, min_distance=0.2)
+    places = np.array([point.pixel for point in detector.key_points(scene())])
+    apart = np.linalg.norm(places[:, None] - places, axis=-1) + 1000 * np.eye(len(places))
+    assert apart.min() >= 0.2 * 120
+
+
+def test_what_comes_in_from_the_edge_is_no_object():
+    picture = scene()
+    picture[:, 60:70, 100:] = torch.tensor([200, 160, 20], dtype=torch.uint8)[:, None, None]
+    assert not ColourSegmenter().masks(picture)[:, 65, 155].any()
 
 
 def test_without_a_mask_model_objects_are_told_by_colour():
@@ -104,8 +117,10 @@ def test_corners_are_found_where_they_are():
 
 
 def test_settings_are_checked_at_the_door():
-    with pytest.raises(ValueError, match="per_object and max_objects must be >= 1, got 0 and 4"):
+    with pytest.raises(ValueError, match="per_object and max_objects must be >= 1, got 0 and 6"):
         MaskKeyPoints(Halves(), per_object=0)
+    with pytest.raises(ValueError, match="min_distance must be in"):
+        MaskKeyPoints(Halves(), min_distance=1.0)
     with pytest.raises(ValueError, match="count must be >= 1 and min_distance"):
         CornerKeyPoints(count=0)
     with pytest.raises(ValueError, match="0 < min_share < max_share < 1"):
