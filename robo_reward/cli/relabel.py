@@ -11,10 +11,12 @@ from rich.console import Console
 from robo_reward.cli.build import Plain, build, plain
 from robo_reward.cli.choose_models import ChosenModels, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
+from robo_reward.episodes.bag import BagEpisodes
 from robo_reward.episodes.lerobot import LeRobotEpisodes
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.models.saved_models import describe
 from robo_reward.perception.embedding_store import EmbeddingStore
+from robo_reward.relabel.reward_messages import RewardTopics
 from robo_reward.relabel.run import Relabelling, relabel
 from robo_reward.relabel.success_counts import count_successes
 from robo_reward.training.fit_success import FittedSuccess
@@ -22,7 +24,7 @@ from robo_reward.training.fit_success import FittedSuccess
 
 def run(config: DictConfig) -> None:
     """Relabel as configured and say where the result is."""
-    output = Path(config.output)
+    output, into_bags = Path(config.output), _reward_topics(config)
     source = build(config.episodes)
     store = build(config.embeddings)
     instructions = list(dict.fromkeys(episode.instruction for episode in source.episodes))
@@ -39,22 +41,36 @@ def run(config: DictConfig) -> None:
         success_from=config.success_from,
         provenance=_provenance(config, chosen, source),
     )
-    relabel(source, output, relabelling, store=store, batch_size=config.batch_size)
+    relabel(source, output, relabelling, store=store, batch_size=config.batch_size, into_bags=into_bags)
     console = Console(stderr=True, soft_wrap=True)
+    for line in source.notes if isinstance(source, BagEpisodes) else ():
+        console.print(line, markup=False)
     console.print(f"rewards of {len(source.episodes)} episodes are in {output}", markup=False)
-    for line in _said_of_success(source, relabelling, output):
+    for line in _said_of_success(source, relabelling, output, into_bags=into_bags is not None):
         console.print(line, markup=False)
 
 
-def _said_of_success(source: EpisodeSource, relabelling: Relabelling, output: Path) -> list[str]:
+def _reward_topics(config: DictConfig) -> RewardTopics | None:
+    """Where rewards go in copies of bags; None = a LeRobot data set is written.
+
+    Raises:
+        ValueError: Another format.
+    """
+    if config.output_format not in ("lerobot", "bag"):
+        raise ValueError(f"output_format must be lerobot or bag, got '{config.output_format}'")
+    return RewardTopics().under(config.bag_namespace) if config.output_format == "bag" else None
+
+
+def _said_of_success(source: EpisodeSource, relabelling: Relabelling, output: Path, *, into_bags: bool) -> list[str]:
     said = []
     if relabelling.success_from == "dataset" and all(episode.success is None for episode in source.episodes):
         other = "; success_from=model asks the success model" if relabelling.success else ""
+        reads = "topic=TOPIC reads a topic" if isinstance(source, BagEpisodes) else "column=NAME reads a column"
         said.append(
             "nobody said which episodes succeeded: next.success is False throughout and next.reward the shaping term "
-            f"alone (episodes.success_column=NAME reads a column{other})"
+            f"alone (episodes.success_{reads}{other})"
         )
-    if relabelling.success:
+    if relabelling.success and not into_bags:
         counts = count_successes(LeRobotEpisodes(output))
         who = "the success model decided" if relabelling.success_from == "model" else "recorded"
         said.append(

@@ -7,8 +7,9 @@ from jaxtyping import Float64
 
 from robo_reward.clip import Episode
 from robo_reward.episodes.bag_index import RecordedEpisode
-from robo_reward.episodes.bag_topics import CAMERA_PREFIX, STATE_PREFIX
+from robo_reward.episodes.bag_topics import CAMERA_PREFIX
 from robo_reward.episodes.lerobot_format import Feature
+from robo_reward.episodes.lerobot_rows import SENSED
 
 STAMP = "stamp_ns"
 """Column: when the oldest picture of the set was taken, by the header's clock [ns]; joins a data set to its bag."""
@@ -16,7 +17,7 @@ STAMP = "stamp_ns"
 
 def column_features(sizes: Mapping[str, int], optional: Collection[str]) -> dict[str, Feature]:
     """Declare the columns: a state each, the stamp, and whether each optional camera gave a picture."""
-    states = {STATE_PREFIX + name: Feature(dtype="float64", shape=(size,)) for name, size in sizes.items()}
+    states = {SENSED + name: Feature(dtype="float64", shape=(size,)) for name, size in sizes.items()}
     present = {_present(camera): Feature(dtype="bool") for camera in optional}
     return {**states, STAMP: Feature(dtype="int64"), **present}
 
@@ -26,7 +27,7 @@ def recorded_columns(
 ) -> dict[str, np.ndarray]:
     """Fill those columns for one episode."""
     felt = recorded_state(recorded, sizes)
-    states = {STATE_PREFIX + name: rows if sizes[name] > 1 else rows[:, 0] for name, rows in felt.items()}
+    states = {SENSED + name: rows if sizes[name] > 1 else rows[:, 0] for name, rows in felt.items()}
     seen = [one.frames.frames for one in recorded.sets]
     present = {_present(name): np.array([frames[name] is not None for frames in seen]) for name in optional}
     return {**states, STAMP: np.array([one.frames.stamp_ns for one in recorded.sets], np.int64), **present}

@@ -2,7 +2,7 @@
 
 import sqlite3
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,24 @@ class BagFile:
                     received_ns=received_ns,
                     content=reader.deserialize(raw, connection.msgtype),
                 )
+
+    def raw_messages(self) -> Iterator[tuple[Any, int, bytes]]:
+        """Give every message as (connection, received [ns], bytes), in the order in which they were received.
+
+        Raises:
+            DataSetError: The bag is damaged.
+        """
+        with self.opened() as reader:
+            yield from reader.messages()
+
+    def connections(self) -> tuple[Sequence[Any], Any]:
+        """Give rosbags' connections and the store of their types.
+
+        Raises:
+            DataSetError: The bag is damaged.
+        """
+        with self.opened() as reader:
+            return list(reader.connections), reader.typestore  # closing empties the list
 
     @contextmanager
     def opened(self) -> Iterator[Any]:

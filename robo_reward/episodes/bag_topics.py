@@ -9,7 +9,6 @@ from robo_reward.episodes.ros_images import COMPRESSED_IMAGE, IMAGE
 from robo_reward.errors import DataSetError
 
 CAMERA_PREFIX = "observation.images."
-STATE_PREFIX = "observation."
 STRING, BOOL = "std_msgs/msg/String", "std_msgs/msg/Bool"
 
 

@@ -12,8 +12,10 @@ from robo_reward.episodes.lerobot_format import Feature, numpy_dtype
 from robo_reward.episodes.lerobot_metadata import RecordedEpisode
 from robo_reward.errors import DataSetError
 
-_MAY_ABSTAIN = ("reward.", "next.reward")
-"""Columns in which NaN means that a reward model did not say."""
+SENSED = "observation.sensed."
+"""Prefix of columns that hold what a robot said of itself, NaN while it did not."""
+_MAY_ABSTAIN = ("reward.", "next.reward", SENSED)
+"""Columns in which NaN means that a reward model or the robot did not say."""
 
 
 @final
@@ -161,5 +163,5 @@ def _check_values(column: pa.ChunkedArray, name: str, feature: Feature, episode:
     if unknown.any():
         raise DataSetError(
             f"{episode.data}: column '{name}' is NaN in row {int(unknown.argmax())} of episode {episode.index}; "
-            f"allowed in reward.* and next.reward only"
+            f"allowed in reward.*, next.reward and {SENSED}* only"
         )

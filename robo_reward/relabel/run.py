@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robo_reward.clip import Episode
+from robo_reward.episodes.bag import BagEpisodes
 from robo_reward.episodes.durable import atomic_file, check_absent, publish_folder, staging_folder
 from robo_reward.episodes.lerobot_copy import CopyableSource, check_copyable, write_lerobot_v3
 from robo_reward.episodes.lerobot_format import Feature
@@ -21,7 +22,9 @@ from robo_reward.relabel.decide_success import TellsSuccess, decided_episode, de
 from robo_reward.relabel.journal import Journal, job_fingerprint
 from robo_reward.relabel.progress_bar import FrameProgress
 from robo_reward.relabel.reward_columns import FEATURES, SUCCESS_PROBABILITY, reward_columns
+from robo_reward.relabel.reward_messages import RewardTopics
 from robo_reward.relabel.score_episodes import Scores, score_episodes
+from robo_reward.relabel.write_bags import check_bags, write_bags
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import LinearPotential, Potential
 
@@ -68,8 +71,9 @@ def relabel(
     *,
     store: EmbeddingStore | None,
     batch_size: int = 64,
+    into_bags: RewardTopics | None = None,
 ) -> Path:
-    """Write a copy of a data set with reward columns, as LeRobot v3.
+    """Write a copy of a data set with rewards: as LeRobot v3 with reward columns, or as bags with reward topics.
 
     Everything is built in `<output>.partial` and renamed at the end. Killed at any moment, the same call continues and
     ends in the same bytes: finished episodes are kept, nothing depends on the clock.
@@ -80,6 +84,7 @@ def relabel(
         relabelling: Models and shaping.
         store: Keeps embeddings across runs; None keeps nothing.
         batch_size: Pictures handed to an encoder at a time.
+        into_bags: Copy the bags that the source reads, with messages on these topics; None = write a data set.
 
     Returns:
         The output folder.
@@ -87,18 +92,24 @@ def relabel(
     Raises:
         OutputError: The output exists, `<output>.partial` belongs to another job, the disk is full.
         DataSetError: The source cannot be read as it claims to be; what was finished is kept for the next try.
-        ValueError: An episode without a model.
+        ValueError: An episode without a model, or bags asked for of a source that reads none.
     """
-    staging, provenance = staging_folder(output), _full_provenance(relabelling)
+    staging, provenance = staging_folder(output), _full_provenance(relabelling, into_bags)
     if staging.exists() and output.exists() and read_provenance(output) == provenance:
         shutil.rmtree(staging)  # killed between the renaming and the clean-up
         return output
     check_absent(output)
     check_copyable(source)
+    if into_bags is not None:
+        check_bags(_bags(source), into_bags)
     journal = Journal(staging / "finished", job_fingerprint(provenance, source.episodes))
     _score(source, relabelling, journal, store=store, batch_size=batch_size)
-    data_set = staging / "data_set"
-    _write(data_set, source, relabelling, journal)
+    # rosbags names the file in a bag after its folder
+    data_set = staging / "data_set" if into_bags is None else staging / "bag" / output.name
+    if into_bags is None:
+        _write(data_set, source, relabelling, journal)
+    else:
+        _write_bags(data_set, _bags(source), relabelling, journal, topics=into_bags)
     _write_models((data_set / PROVENANCE).parent, relabelling)
     with atomic_file(data_set / PROVENANCE) as temporary:
         temporary.write_text(json.dumps(provenance, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
@@ -151,21 +162,50 @@ def _write(data_set: Path, source: CopyableSource, relabelling: Relabelling, jou
 
         def extra_columns(episode: Episode) -> dict[str, Any]:
             bar.advance(episode.num_frames)
-            return _columns(relabelling, episode, journal.load(episode), ends_recorded=ends_recorded)
+            return _rewards(relabelling, episode, journal.load(episode), ends_recorded=ends_recorded)[1]
 
         write_lerobot_v3(data_set, source, extra_features=features, extra_columns=extra_columns)
     versions = sorted({relabelling.models[episode.instruction].version for episode in source.episodes})
     write_progress_sidecar(data_set, reward_model="robo_reward:" + "+".join(versions))
 
 
-def _columns(relabelling: Relabelling, episode: Episode, scores: Scores, *, ends_recorded: bool) -> dict[str, Any]:
+def _write_bags(
+    folder: Path, source: BagEpisodes, relabelling: Relabelling, journal: Journal, *, topics: RewardTopics
+) -> None:
+    with FrameProgress("writing", sum(episode.num_frames for episode in source.episodes), finished=0) as bar:
+
+        def rewards_of(episode: Episode) -> tuple[Episode, dict[str, Any]]:
+            bar.advance(episode.num_frames)
+            return _rewards(relabelling, episode, journal.load(episode), ends_recorded=False)
+
+        write_bags(
+            folder,
+            source,
+            rewards_of,
+            discount=relabelling.discount,
+            success_reward=relabelling.success_reward,
+            version_of={text: model.version for text, model in relabelling.models.items()},
+            topics=topics,
+        )
+
+
+def _bags(source: CopyableSource) -> BagEpisodes:
+    if not isinstance(source, BagEpisodes):
+        raise ValueError(f"rewards go into bags where bags are read (episodes=mcap); this is {source.description}")
+    return source
+
+
+def _rewards(
+    relabelling: Relabelling, episode: Episode, scores: Scores, *, ends_recorded: bool
+) -> tuple[Episode, dict[str, Any]]:
+    """Give the episode, its end and success as they are decided, and its reward columns."""
     probability = scores.success_probability
     if relabelling.success and probability is None:  # other tasks have a success model, this one has none: unknown
         probability = torch.full(scores.estimate.progress.shape, torch.nan)
     if relabelling.success_from == "model" and probability is not None:
         latch = relabelling.success[episode.instruction].latch()
         episode = decided_episode(episode, probability, latch=latch, ends_recorded=ends_recorded)
-    return reward_columns(
+    return episode, reward_columns(
         episode,
         scores.estimate,
         potential=relabelling.potential,
@@ -186,9 +226,11 @@ def _write_models(folder: Path, relabelling: Relabelling) -> None:
             write_weights(folder, told.classifier)
 
 
-def _full_provenance(relabelling: Relabelling) -> dict[str, Any]:
+def _full_provenance(relabelling: Relabelling, into_bags: RewardTopics | None) -> dict[str, Any]:
+    topics = {} if into_bags is None else {"topics": asdict(into_bags)}
     return {
         **relabelling.provenance,
+        **topics,
         "discount": relabelling.discount,
         "potential": repr(relabelling.potential),
         "success_reward": relabelling.success_reward,

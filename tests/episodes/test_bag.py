@@ -158,12 +158,14 @@ def test_state_is_the_latest_received_word_at_or_before_the_oldest_picture(tmp_p
         },
         state_max_age=0.1,
     )
-    columns = source.columns(source.episodes[0], ["observation.gripper_width", "observation.tool_position"])
+    columns = source.columns(
+        source.episodes[0], ["observation.sensed.gripper_width", "observation.sensed.tool_position"]
+    )
     nan = np.nan
-    np.testing.assert_allclose(columns["observation.gripper_width"], [nan, nan, nan, 0.04, 0.03, nan])
-    np.testing.assert_array_equal(columns["observation.tool_position"][:, 2], [nan, nan, 3.0, nan, nan, nan])
+    np.testing.assert_allclose(columns["observation.sensed.gripper_width"], [nan, nan, nan, 0.04, 0.03, nan])
+    np.testing.assert_array_equal(columns["observation.sensed.tool_position"][:, 2], [nan, nan, 3.0, nan, nan, nan])
     clip = whole(source, num_frames=4)
-    np.testing.assert_array_equal(clip.state["gripper_width"][0, :, 0], columns["observation.gripper_width"])
+    np.testing.assert_array_equal(clip.state["gripper_width"][0, :, 0], columns["observation.sensed.gripper_width"])
     assert clip.state["tool_pose"][0, 2].tolist() == [1.0, 2.0, 3.0, 0.8, 0.0, 0.0, 0.6]
 
 
