@@ -1,0 +1,74 @@
+"""From the reward node's parameters and requests to the settings of its parts. No ROS."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from robo_reward_ros.bound_model import TaskSettings
+from robo_reward_ros.core_settings import CoreSettings
+
+
+def topics_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """Give camera to image topic.
+
+    Raises:
+        ValueError: No camera, a name twice, or another number of topics than of cameras.
+    """
+    cameras, topics = given["cameras"], given["image_topics"]
+    if not cameras:
+        raise ValueError("cameras is empty: name the cameras as the model knows them")
+    if len(set(cameras)) != len(cameras) or len(set(topics)) != len(topics):
+        raise ValueError(f"cameras and image_topics must not repeat, got {list(cameras)} and {list(topics)}")
+    if len(cameras) != len(topics):
+        raise ValueError(f"image_topics must have one topic for each of {list(cameras)}, got {list(topics)}")
+    return dict(zip(cameras, topics, strict=True))
+
+
+def core_settings(given: Mapping[str, Any], *, session: int) -> CoreSettings:
+    """Give what the core needs.
+
+    Raises:
+        ValueError: An optional camera that is none of the cameras, or no required one.
+    """
+    names = [name for name in CoreSettings.__dataclass_fields__ if name != "session"]
+    settings = CoreSettings(**{name: given[name] for name in names}, session=session)
+    unknown = sorted(set(settings.optional_cameras) - set(settings.cameras))
+    if unknown:
+        raise ValueError(f"optional_cameras {unknown} are none of the cameras {list(settings.cameras)}")
+    if not settings.required:
+        raise ValueError(f"optional_cameras {list(settings.optional_cameras)}: at least one camera must be required")
+    return settings
+
+
+def task_settings(given: Mapping[str, Any]) -> TaskSettings:
+    """Give what names the model and its task."""
+    return TaskSettings(
+        reward_model=given["reward_model"],
+        instruction=given["instruction"],
+        overrides=given["overrides"],
+        shaping=given["shaping"],
+        discount=given["discount"],
+        success_reward=given["success_reward"],
+    )
+
+
+def task_of_request(request: Any, settings: TaskSettings) -> TaskSettings:
+    """Give the settings with another task.
+
+    Args:
+        request: With the fields of `SetTask`.
+        settings: As configured.
+
+    Raises:
+        ValueError: Something that a running node cannot be bound to.
+    """
+    if request.goal_images or request.goal_image_cameras:
+        raise ValueError("goal_images: no model takes goal pictures while it runs; name them in its YAML")
+    if request.demonstrations:
+        raise ValueError("demonstrations: fit the model first (robo-reward fit), then name the folder as reward_model")
+    if request.plan:
+        raise ValueError("plan: name the plan in the model's YAML and configure the node anew")
+    if not request.instruction and not request.goal:
+        raise ValueError("instruction and goal are both empty: say the task in words")
+    prompts = {name: tuple(texts) for name, texts in (("goal", request.goal), ("baseline", request.baseline)) if texts}
+    return replace(settings, instruction=request.instruction or settings.instruction, prompts=prompts)

@@ -1,0 +1,295 @@
+"""The reward node over real DDS; needs rclpy and the built workspace."""
+
+import math
+import time
+
+import pytest
+from fake_encoder import FakeEncoder
+from ros_pictures import SECOND, compressed, picture, tensor, until
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds the workspace")
+pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
+
+from demonstrations import demonstration, small_process
+from robo_reward_msgs.msg import RewardStamped
+from robo_reward_msgs.srv import MarkOutcome, SetTask
+from robo_reward_ros.answer import Answer, Status
+from robo_reward_ros.ros_messages import answer_of_message, reward_message
+from ros_bench import Bench
+from std_msgs.msg import Bool
+from std_srvs.srv import SetBool, Trigger
+
+from robo_reward import RewardStream
+from robo_reward.stamps import episode_seconds
+from robo_reward.training.fit import FittedModels, load_models, save_models
+
+SHARES = (0.1, 0.3, 0.35, 0.2, 0.7, 0.9)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder as `robo-reward fit` writes it: two cameras, one task."""
+    output = tmp_path_factory.mktemp("fit") / "fitted"
+    model = small_process().fitted_to([demonstration(seed=seed) for seed in range(2)])
+    save_models(
+        FittedModels(
+            encoder={"_target_": "fake_encoder.FakeEncoder"},
+            models={"make it green": model},
+            fitted_on={},
+            curves={"make it green": []},
+        ),
+        output,
+    )
+    return output
+
+
+PROMPTS = """
+encoder: {_target_: fake_encoder.FakeEncoder}
+reward_model:
+  _target_: robo_reward.models.prompt_similarity.PromptSimilarity
+  goal: [a green square]
+  baseline: [a red square]
+  alpha: 0.5
+  renormalize: true
+"""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = []
+    (tmp_path / "prompts.yaml").write_text(PROMPTS)
+
+    def start(*, begin: bool = True, **parameters) -> Bench:
+        given = {"reward_model": str(tmp_path / "prompts.yaml"), "stale_after": 1.0}
+        made.append(Bench(40 + len(made), **(given | parameters)))
+        if begin:
+            made[-1].start()
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def watch(bench: Bench, *shares: float) -> list[int]:
+    """Show pictures one by one, each when the one before is answered; gives their stamps."""
+    stamps = []
+    for share in shares:
+        before = len(bench.answered())
+        stamps.append(bench.show(picture(share)))
+        until(lambda before=before: len(bench.answered()) > before, seconds=10)
+    return stamps
+
+
+def test_the_statuses_of_the_message_are_those_of_the_core():
+    constants = {name: getattr(RewardStamped, name) for name in Status.__members__}
+    assert constants == {name: int(status) for name, status in Status.__members__.items()}
+
+
+def test_an_answer_survives_its_message():
+    answer = Answer(
+        stamp_ns=3 * SECOND + 5,
+        newest_stamp_ns=3 * SECOND + 9,
+        status=Status.OK,
+        reward=0.1,
+        potential=0.5,
+        task_reward=0.0,
+        views=("a", "b"),
+        view_present=(True, False),
+        view_lag=(0.0, 0.25),
+        view_progress=(0.5, 0.5),
+        session=2**60,
+    )
+    message = reward_message(answer, frame_id="base")
+    assert message.header.frame_id == "base"
+    assert repr(answer_of_message(message)) == repr(answer)
+    assert set(RewardStamped.get_fields_and_field_types()) - {"header", "newest_stamp"} == set(
+        Answer.__dataclass_fields__
+    ) - {"stamp_ns", "newest_stamp_ns"}
+
+
+def test_lifecycle_from_unconfigured_to_active_and_back(bench):
+    live = bench(begin=False)
+    assert live.state == "unconfigured"
+    assert live.change("configure")
+    assert live.state == "inactive"
+    assert live.change("activate")
+    assert live.state == "active"
+    watch(live, 0.1, 0.2)
+    assert live.change("deactivate")
+    told = len(live.rewards)
+    live.show  # noqa: B018 (nobody listens any more)
+    time.sleep(0.3)
+    assert len(live.rewards) == told
+    assert live.change("activate")
+    watch(live, 0.1, 0.2)
+    sessions = [each.session for each in live.answered()]
+    assert sessions == sorted(sessions)
+    assert len(set(sessions)) == 2
+    assert live.change("deactivate")
+    assert live.change("cleanup")
+    assert live.state == "unconfigured"
+
+
+def test_rewards_of_a_fitted_model_over_topics_are_those_of_a_stream_bit_for_bit(bench, fitted):
+    live = bench(
+        reward_model=str(fitted),
+        cameras=["front", "wrist"],
+        image_topics=["front/image_raw", "wrist/image_raw/compressed"],
+        base_frame="base_link",
+    )
+    stream = RewardStream(load_models(fitted, FakeEncoder())["make it green"], discount=0.99)
+    offline, start = [], None
+    for number, share in enumerate(SHARES):
+        front, wrist = picture(share, seed=number), picture(share, seed=number + 50, height=14)
+        before = len(live.answered())
+        stamp = live.show(front, topic="front/image_raw")
+        live.show_compressed(compressed(wrist).data, topic="wrist/image_raw/compressed")
+        until(lambda before=before: len(live.answered()) > before, seconds=10)
+        start = stamp if start is None else start
+        views = {"front": tensor(front), "wrist": tensor(wrist)}
+        offline.append(stream.step(views, stamp=episode_seconds(stamp, start_ns=start)))
+    told = live.answered()
+    assert [each.status for each in told] == [Status.WARMUP] + [Status.OK] * 5
+    assert [(each.reward, each.progress, each.spread, each.potential) for each in told[1:]] == [
+        (each.reward, each.progress, each.spread, each.potential) for each in offline[1:]
+    ]
+    until(lambda: len(live.values) == 5)
+    assert live.values == [each.reward for each in offline[1:]]
+    assert told[-1].header.frame_id == "base_link"
+    assert told[-1].model_id == stream.model.version
+
+
+def test_the_model_is_told_to_those_who_come_late(bench, fitted):
+    live = bench(reward_model=str(fitted), cameras=["front"])
+    until(lambda: live.info, seconds=10)
+    info = live.info[0]
+    assert (info.goal_id, info.cameras, info.required, info.topics) == (
+        "make it green",
+        ["front"],
+        [True],
+        ["/camera/image_raw"],
+    )
+    assert (info.potential_min, info.potential_max, info.discount) == (0.0, 1.0, 0.99)
+    assert info.model_class == "robo_reward.models.process.ProcessReward"
+    assert len(info.sha256) == 64
+    assert math.isnan(info.success_threshold)
+
+
+def test_a_silent_camera_gives_heartbeats_without_numbers_and_no_plain_reward(bench):
+    live = bench(stale_after=0.3)
+    watch(live, 0.1, 0.2)
+    until(lambda: live.rewards[-1].status == RewardStamped.STALE_INPUT)
+    until(lambda: len(live.rewards) > 6)
+    assert all(math.isnan(each.reward) for each in live.rewards if each.status != RewardStamped.OK)
+    assert len(live.values) == 1
+    began = time.monotonic()
+    watch(live, 0.3)
+    assert live.answered()[-1].status == RewardStamped.OK
+    assert time.monotonic() - began < 1
+
+
+def test_a_picture_of_an_unknown_encoding_gives_no_reward_and_a_reason(bench):
+    live = bench()
+    watch(live, 0.1)
+    live.show(picture(0.2), encoding="yuv422")
+    until(lambda: live.rewards[-1].status == RewardStamped.STALE_INPUT)
+    assert "encoding 'yuv422' is not read; allowed: rgb8" in live.rewards[-1].reason
+    watch(live, 0.3)
+    assert live.answered()[-1].status == RewardStamped.OK
+
+
+def test_a_robot_that_is_not_well_gives_no_reward(bench):
+    live = bench(use_robot_ok=True)
+    until(lambda: live.rewards and live.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
+    live.robot_ok.publish(Bool(data=True))
+    until(lambda: live.rewards[-1].status != RewardStamped.ROBOT_STOPPED)
+    watch(live, 0.1, 0.2)
+    live.robot_ok.publish(Bool(data=False))
+    until(lambda: live.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
+    until(lambda: any(each.truncated for each in live.rewards))
+    assert len(live.values) == 1
+
+
+def test_services_end_episodes_and_switch_rewards_off(bench):
+    live = bench()
+    watch(live, 0.1, 0.2)
+    told = live.call(Trigger, "reward_node/reset_episode")
+    assert (told.success, told.message) == (True, "episode 0 ended, truncated: reset_episode was called")
+    watch(live, 0.1, 0.5)
+    marked = live.call(MarkOutcome, "reward_node/mark_outcome", MarkOutcome.Request(outcome=1, who="operator"))
+    assert (marked.success, marked.episode) == (True, 1)
+    until(lambda: live.rewards[-1].terminated)
+    assert live.rewards[-1].reward == -live.answered()[-1].potential
+    assert live.rewards[-1].task_reward == 1.0
+    until(lambda: len(live.values) == 3)
+    again = live.call(MarkOutcome, "reward_node/mark_outcome", MarkOutcome.Request(outcome=1))
+    assert (again.success, again.message) == (False, "there is no episode to end: it has no frame yet")
+    assert live.call(SetBool, "reward_node/enable", SetBool.Request(data=False)).success
+    until(lambda: live.rewards[-1].status == RewardStamped.DISABLED)
+
+
+def test_services_in_the_wrong_state_say_so(bench):
+    live = bench(begin=False)
+    for kind, name in (
+        (Trigger, "reset_episode"),
+        (SetTask, "set_task"),
+        (MarkOutcome, "mark_outcome"),
+        (SetBool, "enable"),
+    ):
+        told = live.call(kind, f"reward_node/{name}")
+        assert (told.success, told.message) == (False, "the node is not active")
+
+
+def test_another_task_is_bound_while_the_node_runs_or_refused_with_a_reason(bench, fitted):
+    live = bench()
+    watch(live, 0.1, 0.2)
+    request = SetTask.Request(
+        instruction="paint it blue", goal=["a blue square, 'all' of it"], baseline=["a red square"]
+    )
+    told = live.call(SetTask, "reward_node/set_task", request)
+    assert (told.success, told.message) == (True, "bound to 'paint it blue'")
+    until(lambda: len(live.info) == 2)
+    watch(live, 0.3, 0.4)
+    assert live.answered()[-1].goal_id == "paint it blue"
+    assert live.answered()[-1].model_id == told.model_id != live.answered()[0].model_id
+    refused = live.call(SetTask, "reward_node/set_task", SetTask.Request(plan="/somewhere"))
+    assert not refused.success
+    assert refused.message.startswith("plan: name the plan")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reward_model": ""},
+        {"reward_model": "nonsense"},
+        {"reward_model": "/nowhere/model.yaml"},
+        {"reward_model": "/nowhere/"},
+        {"cameras": []},
+        {"image_topics": ["one", "two"]},
+        {"optional_cameras": ["front"]},
+        {"optional_cameras": ["side"]},
+    ],
+)
+def test_a_configuration_that_is_wrong_leaves_the_node_unconfigured(bench, wrong):
+    live = bench(begin=False, **wrong)
+    assert not live.change("configure")
+    assert live.state == "unconfigured"
+
+
+def test_two_arms_in_two_namespaces_do_not_hear_each_other(bench):
+    one, other = bench(namespace="left"), bench(namespace="right")
+    watch(one, 0.1, 0.2)
+    assert [each.status for each in one.answered()] == [RewardStamped.WARMUP, RewardStamped.OK]
+    assert other.answered() == []
+
+
+def test_diagnostics_tell_percentiles_of_every_stage(bench):
+    live = bench(diagnostics_period=0.2)
+    watch(live, *SHARES)
+    until(lambda: live.diagnostics and len(live.diagnostics[-1].status[0].values) > 12)
+    status = live.diagnostics[-1].status[0]
+    assert status.name == "/reward_node"
+    told = {each.key: each.value for each in status.values}
+    assert told["status"] == "OK"
+    assert {"model p50, p95, max [ms]", "age p50, p95, max [ms]"} <= set(told)
