@@ -172,59 +172,61 @@ def _numbers(values: Any, count: int) -> bool:
     )
 
 
+class _Handler(BaseHTTPRequestHandler):
+    plan_server: PlanServer
+    timeout = 10.0  # [s]: who says nothing for so long is not waited for
+
+    def do_GET(self) -> None:
+        found = self.plan_server.get(self.path) if self._is_for_us() else None
+        if found is None:
+            self._answer(HTTPStatus.NOT_FOUND, _json({"problem": f"there is no {self.path} here"}))
+        else:
+            self._answer(HTTPStatus.OK, found[0], found[1])
+
+    def do_POST(self) -> None:
+        told = self.headers.get("content-length") or ""
+        length = int(told) if told.isascii() and told.isdigit() and len(told) < 12 else 0
+        is_json = self.headers.get_content_type() == "application/json"  # other pages may not send that
+        if not self._is_for_us() or not is_json or not 0 <= length <= MOST_BYTES:
+            self.close_connection = True
+            self._discard(length)
+            self._answer(HTTPStatus.FORBIDDEN, _json({"problem": "only this page may send JSON here"}))
+            return
+        try:
+            answer = self.plan_server.post(self.path, json.loads(self.rfile.read(length), parse_constant=_refuse))
+        except (ValueError, RecursionError, RoboRewardError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, _json({"problem": str(error)}))
+            return
+        status = HTTPStatus.NOT_FOUND if answer is None else HTTPStatus.OK
+        self._answer(status, _json(answer if answer is not None else {"problem": f"there is no {self.path} here"}))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the page shows what goes wrong."""
+
+    def _discard(self, length: int) -> None:
+        """Read what is refused, within reason: who is still sending does not hear the answer."""
+        for _ in range(min(max(length, 0), 10 * MOST_BYTES) // MOST_BYTES + 1):
+            length -= len(self.rfile.read(min(max(length, 0), MOST_BYTES)))
+
+    def _is_for_us(self) -> bool:
+        """Refuse a name that another site gave to this machine (DNS rebinding)."""
+        return self.headers.get("host") in (f"127.0.0.1:{self.plan_server.port}", f"localhost:{self.plan_server.port}")
+
+    def _answer(self, status: HTTPStatus, body: bytes, content_type: str = "application/json") -> None:
+        self.send_response(status)
+        for name, value in (
+            ("content-type", content_type),
+            ("content-length", str(len(body))),
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'self' 'unsafe-inline'"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
 def _handler(server: PlanServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10.0  # [s]: who says nothing for so long is not waited for
-
-        def do_GET(self) -> None:
-            found = server.get(self.path) if self._is_for_us() else None
-            if found is None:
-                self._answer(HTTPStatus.NOT_FOUND, _json({"problem": f"there is no {self.path} here"}))
-            else:
-                self._answer(HTTPStatus.OK, found[0], found[1])
-
-        def do_POST(self) -> None:
-            told = self.headers.get("content-length") or ""
-            length = int(told) if told.isascii() and told.isdigit() else 0
-            is_json = self.headers.get_content_type() == "application/json"  # other pages may not send that
-            if not self._is_for_us() or not is_json or not 0 <= length <= MOST_BYTES:
-                self.close_connection = True
-                self._discard(length)
-                self._answer(HTTPStatus.FORBIDDEN, _json({"problem": "only this page may send JSON here"}))
-                return
-            try:
-                answer = server.post(self.path, json.loads(self.rfile.read(length), parse_constant=_refuse))
-            except (ValueError, RecursionError, RoboRewardError) as error:
-                self._answer(HTTPStatus.BAD_REQUEST, _json({"problem": str(error)}))
-                return
-            status = HTTPStatus.NOT_FOUND if answer is None else HTTPStatus.OK
-            self._answer(status, _json(answer if answer is not None else {"problem": f"there is no {self.path} here"}))
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the page shows what goes wrong."""
-
-        def _discard(self, length: int) -> None:
-            """Read what is refused, within reason: who is still sending does not hear the answer."""
-            for _ in range(min(max(length, 0), 10 * MOST_BYTES) // MOST_BYTES + 1):
-                length -= len(self.rfile.read(min(max(length, 0), MOST_BYTES)))
-
-        def _is_for_us(self) -> bool:
-            """Refuse a name that another site gave to this machine (DNS rebinding)."""
-            return self.headers.get("host") in (f"127.0.0.1:{server.port}", f"localhost:{server.port}")
-
-        def _answer(self, status: HTTPStatus, body: bytes, content_type: str = "application/json") -> None:
-            self.send_response(status)
-            for name, value in (
-                ("content-type", content_type),
-                ("content-length", str(len(body))),
-                ("cache-control", "no-store"),
-                ("content-security-policy", "default-src 'self' 'unsafe-inline'"),
-            ):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
+    return type("Handler", (_Handler,), {"plan_server": server})
 
 
 def _refuse(name: str) -> None:
