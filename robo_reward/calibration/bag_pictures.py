@@ -33,8 +33,7 @@ class BagPictures:
         settings: Which topic, and every so-manieth message.
 
     Raises:
-        ModuleNotFoundError: rosbags is not installed.
-        DataSetError: No bag, or not exactly one image topic where none is named.
+        DataSetError: rosbags is not installed; no bag; or not exactly one image topic where none is named.
     """
 
     def __init__(self, bag: Path, *, settings: ReadingSettings) -> None:
@@ -114,5 +113,7 @@ def _rosbags() -> ModuleType:
         import rosbags.highlevel  # noqa: PLC0415 (an extra)
         import rosbags.typesys  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("reading ROS bags needs rosbags: pip install 'robo-reward[bags]'") from error
+        raise DataSetError(
+            "ROS bags are read with rosbags, which is not here: pip install 'robo-reward[bags]'"
+        ) from error
     return rosbags

@@ -147,21 +147,15 @@ def refine_on_pixels(
         for hand, view in zip(T_base_hand, views, strict=True)
     ]
 
-    def residual(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = [chain_residual(chain, x[:6], x[6:]) for chain in chains]
-        values = np.concatenate([part[0] for part in parts])
-        slopes = np.concatenate([np.hstack(part[1:]) for part in parts])
-        return values / pixel_std, slopes / pixel_std
-
     solved = least_squares(
-        lambda x: residual(x)[0],
+        lambda x: _chained(chains, x, pixel_std)[0],
         np.zeros(12),
-        jac=lambda x: residual(x)[1],  # pyright: ignore[reportArgumentType]
+        jac=lambda x: _chained(chains, x, pixel_std)[1],  # pyright: ignore[reportArgumentType]
         loss="huber",
         f_scale=1.5,
         x_scale=0.01,
     )
-    values, slopes = residual(solved.x)
+    values, slopes = _chained(chains, solved.x, pixel_std)
     noise = np.sqrt((values**2).mean())
     variance = noise**2 * np.diag(np.linalg.inv(slopes.T @ slopes))[:6]
     counts = np.cumsum([2 * len(view.ids) for view in views])[:-1]
@@ -173,6 +167,14 @@ def refine_on_pixels(
         std=PoseStd(translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))),
         residuals=tuple(-pixel_std * part.reshape(-1, 2) for part in np.split(values, counts)),
     )
+
+
+def _chained(chains: Sequence[ChainView], x: np.ndarray, pixel_std: float) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of all views over their standard deviation, and the derivative by both motions."""
+    parts = [chain_residual(chain, x[:6], x[6:]) for chain in chains]
+    values = np.concatenate([part[0] for part in parts])
+    slopes = np.concatenate([np.hstack(part[1:]) for part in parts])
+    return values / pixel_std, slopes / pixel_std
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

@@ -69,7 +69,9 @@ class PoseStream:
     def angular_speed(self, stamp: Float64[np.ndarray, " time"], half_span: float) -> Float64[np.ndarray, " time"]:
         """Give how fast the frame turns [rad/s], over a span around each time."""
         turned = Slerp(self.stamp, Rotation.from_quat(self.quaternion_xyzw))
-        return (turned(stamp - half_span).inv() * turned(stamp + half_span)).magnitude() / (2 * half_span)
+        # the last moments of a grid may lie a rounding error beyond the stream's end
+        before, after = (np.clip(stamp + way * half_span, self.stamp[0], self.stamp[-1]) for way in (-1, 1))
+        return (turned(before).inv() * turned(after)).magnitude() / (after - before)
 
 
 def read_pose_stream(path: str | Path) -> PoseStream:

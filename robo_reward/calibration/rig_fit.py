@@ -140,15 +140,8 @@ def fit_rig(
     cameras, boards = start_rig(views, intrinsics, reference=reference)
     fitting = _Fitting(intrinsics=intrinsics, reference=reference, pixel_std=settings.pixel_std)
     robust = fitting.adjusted(views, cameras, boards, loss="huber")
-    errors = np.array([_rms([each]) for each in robust.residuals])
-    far = errors > settings.outlier_ratio * np.median(errors)
-    outliers = tuple(f"{v.camera} at {v.moment}" for v, is_far in zip(views, far, strict=True) if is_far)
-    if far.mean() > settings.max_outliers:
-        raise CalibrationError(
-            f"{far.mean():.0%} of the views do not fit the others, {settings.max_outliers:.0%} is allowed: are the "
-            f"cameras synchronised, or was the board held still? The first of them: {', '.join(outliers[:5])}"
-        )
-    kept = _shared([view for view, is_far in zip(views, far, strict=True) if not is_far])
+    good, outliers = _without_outliers(views, robust, settings)
+    kept = _shared(good)
     _check(kept, intrinsics, board, settings)
     final = fitting.adjusted(kept, robust.T_base_camera, robust.T_base_board, loss="linear")
     held_out = fitting.held_out(kept, final, folds=settings.folds)
@@ -168,6 +161,20 @@ def fit_rig(
         held_out_px=held_out,
         reference=reference,
     )
+
+
+def _without_outliers(
+    views: Sequence[RigView], fit: Adjustment, settings: RigSettings
+) -> tuple[list[RigView], tuple[str, ...]]:
+    errors = np.array([_rms([each]) for each in fit.residuals])
+    far = errors > settings.outlier_ratio * np.median(errors)
+    outliers = tuple(f"{v.camera} at {v.moment}" for v, is_far in zip(views, far, strict=True) if is_far)
+    if far.mean() > settings.max_outliers:
+        raise CalibrationError(
+            f"{far.mean():.0%} of the views do not fit the others, {settings.max_outliers:.0%} is allowed: are the "
+            f"cameras synchronised, or was the board held still? The first of them: {', '.join(outliers[:5])}"
+        )
+    return [view for view, is_far in zip(views, far, strict=True) if not is_far], outliers
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

@@ -107,10 +107,19 @@ def _of_streams(hand: PoseStream, camera: PoseStream, pairs: int) -> _Moments:
 def _of_pictures(
     hand_poses: str, views: Sequence[Corners], stamps: np.ndarray, lens: Intrinsics, pairs: int
 ) -> _Moments:
-    """By the pictures' names where the poses have names, else by the clock."""
+    """By the pictures' names where the poses have names, else by the clock.
+
+    Raises:
+        ValueError: The names are of other pictures.
+    """
     boards = [board_pose(view, lens) for view in views]
     if (named := named_poses(hand_poses)) is not None:
         kept = [place for place, view in enumerate(views) if view.picture in named]
+        if views and not kept:
+            raise ValueError(
+                f"{hand_poses} names none of the pictures with the board: it has {', '.join(list(named)[:3])}, …, "
+                f"the pictures are {', '.join(view.picture for view in views[:3])}, …"
+            )
         return _Moments(
             T_base_hand=[named[views[place].picture] for place in kept],
             T_camera_board=[boards[place] for place in kept],

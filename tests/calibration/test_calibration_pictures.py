@@ -149,6 +149,22 @@ def test_an_encoding_that_is_not_read_is_named(tmp_path):
         list(open_pictures(path, PLAIN))
 
 
+def test_without_rosbags_a_bag_says_which_extra_reads_it(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
+    (tmp_path / "recording.mcap").write_bytes(b"")
+    with pytest.raises(DataSetError, match=r"read with rosbags, which is not here: pip install 'robo-reward\[bags\]'"):
+        open_pictures(tmp_path / "recording.mcap", PLAIN)
+
+
+def test_a_file_that_is_no_bag_is_named(tmp_path):
+    pytest.importorskip("rosbags", reason="the bags extra is not installed")
+    (tmp_path / "recording.mcap").write_bytes(b"no bag")
+    with pytest.raises(DataSetError, match=r"recording\.mcap is no ROS bag"):
+        open_pictures(tmp_path / "recording.mcap", PLAIN)
+
+
 def test_what_holds_no_pictures_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "broken.png").write_text("no picture")

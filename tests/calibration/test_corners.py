@@ -22,7 +22,7 @@ def before_the_camera(board, *, turned=(0.3, -0.35, 0.2), distance=0.75) -> Pose
 
 
 @pytest.mark.parametrize("board", [BOARD, CHESSBOARD, TAGS], ids=lambda board: type(board).__name__)
-@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_corners_of_a_rendered_board_are_found_to_a_tenth_of_a_pixel(board, inverted):
     from dataclasses import replace
 

@@ -42,7 +42,7 @@ def test_without_noise_every_solver_gives_the_truth():
 
 def test_an_eye_in_the_hand_is_found_with_an_error_as_it_is_stated():
     errors = []
-    for seed in range(12):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         hand = motion(rng, 25)
         found = eye_in_hand(hand, seen_boards(hand, rng, noise=0.002), SETTINGS)
@@ -75,23 +75,23 @@ def test_a_pair_that_does_not_fit_is_left_out():
     assert pose_difference(found.T_mount_camera, T_HAND_CAMERA)[0] < 0.002
 
 
-def test_refinement_is_better_than_the_solvers():
-    better = []
-    for seed in range(15):
+def test_refinement_hears_less_on_bad_poses_than_the_solvers_do():
+    errors = []
+    for seed in range(6):
         rng = np.random.default_rng(seed)
-        hand = motion(rng, 20)
-        boards = seen_boards(hand, rng, noise=0.002)
+        hand = motion(rng, 24)
+        good, bad = seen_boards(hand, rng, noise=0.001), seen_boards(hand, rng, noise=0.02)
+        boards = [bad[place] if place % 6 == 0 else each for place, each in enumerate(good)]
         start = solve_all(hand, boards)["PARK"]
-        refined = refine_on_poses(hand, boards, start)
-        better.append(
-            pose_difference(start, T_HAND_CAMERA)[0] - pose_difference(refined.T_hand_camera, T_HAND_CAMERA)[0]
-        )
-    assert np.mean(better) > 0
+        refined = refine_on_poses(hand, boards, start).T_hand_camera
+        errors.append([pose_difference(pose, T_HAND_CAMERA)[0] for pose in (start, refined)])
+    solver, refined = np.mean(errors, axis=0)
+    assert refined < 0.5 * solver
 
 
 def test_refinement_on_pixels_finds_the_truth_and_its_own_error():
     errors = []
-    for seed in range(8):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         board = Pose.from_rotation_vector(np.array([0.35, -0.05, 0.0]), np.array([0.0, 0.0, 0.1]))
         look = (

@@ -149,7 +149,7 @@ def test_squares_that_are_triangulated_corner_by_corner_have_their_size(calibrat
         name: RigCamera(intrinsics=found.lenses[name], T_base_camera=p) for name, p in found.fit.T_base_camera.items()
     }
     lengths = []
-    for moment in found.fit.T_base_board:
+    for moment in list(found.fit.T_base_board)[::3]:
         seen = [view for view in found.fit.views if view.moment == moment]
         places = {}
         for corner in range(len(CALISCOPE.points)):
@@ -164,7 +164,7 @@ def test_squares_that_are_triangulated_corner_by_corner_have_their_size(calibrat
             for other in places
             if other > one and np.isclose(np.linalg.norm(CALISCOPE.points[one] - CALISCOPE.points[other]), 0.054)
         ]
-    assert len(lengths) > 500
+    assert len(lengths) > 150
     assert np.nanmedian(lengths) == pytest.approx(0.054, rel=0.01)
 
 

@@ -177,6 +177,39 @@ def test_a_camera_beside_the_base_is_found_from_a_board_in_the_hand(scene, tmp_p
     assert output.with_suffix(".png").is_file()
 
 
+def test_poses_of_other_pictures_are_named(scene, tmp_path, capsys):
+    (tmp_path / "hand.csv").write_text("picture,x,y,z,qx,qy,qz,qw\nleft_0.png,0,0,0,0,0,0,1\n")
+    words = [f"pictures={scene / 'camera_0'}", f"hand_poses={tmp_path / 'hand.csv'}", f"camera={scene / 'lens.yaml'}"]
+    words += [f"board={scene / 'board.yaml'}", "mounting=eye_to_hand", "frame=base_link"]
+    assert main(["calibrate", "hand-eye", *words, f"output={tmp_path / 'rig.yaml'}"]) == 2
+    assert "names none of the pictures with the board: it has left_0.png, …, the pictures are 0.png" in said(capsys)
+
+
+def test_a_camera_on_the_hand_is_found_from_two_recordings_by_two_clocks(scene, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    camera = Pose.from_rotation_vector(np.array([0.03, -0.05, 0.08]), np.array([0.1, -0.2, 1.5]))
+    board = Pose.from_rotation_vector(np.array([0.6, 0.1, 0.0]), np.array([3.0, 0.1, 0.0]))
+    lines = {"hand": [], "board": []}
+    for t in np.arange(0, 30, 0.02):
+        turn = np.array([0.5 * np.sin(0.9 * t), 0.4 * np.sin(1.3 * t + 1), 0.6 * np.sin(0.7 * t + 2)])
+        hand = Pose.from_rotation_vector(0.1 * np.sin([t, 0.8 * t, 1.1 * t]), turn)
+        noise = Pose.from_rotation_vector(rng.normal(0, 5e-4, 3), rng.normal(0, 5e-4, 3))
+        seen = board.inverse() @ hand @ camera @ noise  # as many trackers have it: the camera in the board
+        for name, stamp, pose in (("hand", t, hand), ("board", t - 0.25, seen)):
+            w, x, y, z = pose.quaternion_wxyz
+            lines[name].append(",".join(map(str, (stamp, *pose.translation, x, y, z, w))))
+    for name, rows in lines.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
+    words = [f"hand_poses={tmp_path / 'hand.csv'}", f"board_poses={tmp_path / 'board.csv'}", "inverse_board_poses=true"]
+    words += [f"camera={scene / 'lens.yaml'}", "mounting=eye_in_hand", "frame=tool0", "name=wrist"]
+    assert main(["calibrate", "hand-eye", *words, f"output={tmp_path / 'rig.yaml'}"]) == 0
+    found = read_rig(tmp_path / "rig.yaml")
+    assert found.base_frame == "tool0"
+    assert np.isnan(found.measured.residual_px)
+    assert pose_difference(found.cameras["wrist"].T_base_camera, camera)[0] < 2e-3
+    assert "held-out error" in said(capsys)
+
+
 def test_a_rig_is_put_into_the_base_that_hand_eye_found(scene, tmp_path):
     true = scene.rig.cameras["camera_0"]
     write_rig(Rig(cameras={"camera_0": true}, base_frame="base_link"), tmp_path / "one.yaml")
