@@ -43,7 +43,7 @@ class Bench:
         self.client.create_subscription(RewardModelInfo, "reward_node/info", self.info.append, LATCHED)
         self.client.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         self.robot_ok = self.client.create_publisher(Bool, "reward_node/robot_ok", LATCHED)
-        self._cameras, self._clients, self._threads = {}, {}, []
+        self._cameras, self._clients, self._threads, self._others = {}, {}, [], []
         for node in (self.node, self.client):
             executor = SingleThreadedExecutor(context=self.context)
             executor.add_node(node)
@@ -51,12 +51,21 @@ class Bench:
         for _, thread in self._threads:
             thread.start()
 
+    def add(self, node) -> None:
+        """Run another node in an executor of its own."""
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(node)
+        self._threads.append((executor, Thread(target=executor.spin, daemon=True)))
+        self._threads[-1][1].start()
+        self._others.append(node)
+
     def close(self) -> None:
         for executor, thread in self._threads:
             executor.shutdown(timeout_sec=5)
             thread.join(5)
         self.node.on_shutdown(None)
-        self.node.destroy_node()
+        for node in (self.node, *self._others):
+            node.destroy_node()
         self.client.destroy_node()
         rclpy.try_shutdown(context=self.context)
 
@@ -86,7 +95,7 @@ class Bench:
         self, pixels, *, topic: str = "camera/image_raw", encoding: str = "rgb8", stamp_ns: int | None = None
     ) -> int:
         """Publish a picture once its subscriber is there; gives its stamp."""
-        now = self.node.now_ns() if stamp_ns is None else stamp_ns
+        now = self.node.get_clock().now().nanoseconds if stamp_ns is None else stamp_ns
         height, width, channels = pixels.shape
         message = Image(height=height, width=width, encoding=encoding, step=width * channels)
         message.header.stamp = time_message(now)
@@ -95,7 +104,7 @@ class Bench:
         return now
 
     def show_compressed(self, data: bytes, *, topic: str, kind: str = "png") -> int:
-        now = self.node.now_ns()
+        now = self.node.get_clock().now().nanoseconds
         message = CompressedImage(format=kind)
         message.header.stamp = time_message(now)
         message.data.frombytes(data)

@@ -11,12 +11,16 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds t
 pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
 
 from demonstrations import demonstration, small_process
+from rclpy.parameter import Parameter
 from robo_reward_msgs.msg import RewardStamped
 from robo_reward_msgs.srv import MarkOutcome, SetTask
 from robo_reward_ros.answer import Answer, Status
-from robo_reward_ros.ros_messages import answer_of_message, reward_message
+from robo_reward_ros.gate_node import GateNode
+from robo_reward_ros.ros_lifecycle import LATCHED
+from robo_reward_ros.ros_messages import answer_of_message, reward_message, time_message
 from ros_bench import Bench
-from std_msgs.msg import Bool
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Bool, Float64
 from std_srvs.srv import SetBool, Trigger
 
 from robo_reward import RewardStream
@@ -118,7 +122,6 @@ def test_lifecycle_from_unconfigured_to_active_and_back(bench):
     watch(live, 0.1, 0.2)
     assert live.change("deactivate")
     told = len(live.rewards)
-    live.show  # noqa: B018 (nobody listens any more)
     time.sleep(0.3)
     assert len(live.rewards) == told
     assert live.change("activate")
@@ -293,3 +296,54 @@ def test_diagnostics_tell_percentiles_of_every_stage(bench):
     told = {each.key: each.value for each in status.values}
     assert told["status"] == "OK"
     assert {"model p50, p95, max [ms]", "age p50, p95, max [ms]"} <= set(told)
+
+
+def test_the_gate_passes_good_rewards_on_and_closes_when_they_cease(bench):
+    live = bench(stale_after=0.3)
+    passed, gate_open = [], []
+    live.client.create_subscription(Float64, "gate_node/value", lambda message: passed.append(message.data), 10)
+    live.client.create_subscription(Bool, "gate_node/open", lambda message: gate_open.append(message.data), LATCHED)
+    live.add(GateNode(context=live.context))
+    until(lambda: gate_open, seconds=10)
+    assert not gate_open[-1]
+    watch(live, 0.1, 0.2, 0.4)
+    until(lambda: len(passed) == 2)
+    assert passed == live.values
+    until(lambda: live.rewards[-1].status == RewardStamped.STALE_INPUT)
+    until(lambda: not gate_open[-1])
+    assert any(gate_open)
+    assert len(passed) == 2
+
+
+def test_a_clock_that_is_set_back_begins_another_episode(bench):
+    live = bench(begin=False, use_sim_time=True)
+    clock = live.client.create_publisher(Clock, "/clock", 1)
+    live.start()
+
+    def at(seconds: float, share: float) -> None:
+        before = len(live.rewards)
+        clock.publish(Clock(clock=time_message(round(seconds * SECOND))))
+        until(lambda: live.node.get_clock().now().nanoseconds == round(seconds * SECOND), seconds=10)
+        live.show(picture(share), stamp_ns=round(seconds * SECOND))
+        until(lambda: any(each.views for each in live.rewards[before:]), seconds=10)
+
+    until(lambda: clock.get_subscription_count() > 0, seconds=10)
+    for seconds, share in ((100.0, 0.1), (100.1, 0.2), (50.0, 0.3), (50.1, 0.4)):
+        at(seconds, share)
+    assert [each.status for each in live.answered()] == [RewardStamped.WARMUP, RewardStamped.OK] * 2
+    assert [each.episode for each in live.answered()] == [0, 0, 1, 1]
+    assert [each.truncated for each in live.rewards].count(True) == 1
+
+
+def test_parameters_out_of_range_or_fixed_while_configured_are_refused(bench):
+    live = bench()
+    refused = live.node.set_parameters([Parameter("discount", value=0.5)])[0]
+    assert (refused.successful, refused.reason) == (
+        False,
+        "discount takes effect when the node is configured: clean it up first",
+    )
+    assert not live.node.set_parameters([Parameter("max_spread", value=2.0)])[0].successful
+    assert live.node.set_parameters([Parameter("max_spread", value=1e-9)])[0].successful
+    watch(live, 0.1, 0.2)
+    assert live.answered()[-1].status == RewardStamped.LOW_CONFIDENCE
+    assert math.isnan(live.answered()[-1].reward)

@@ -15,6 +15,7 @@ setup(
     entry_points={
         "console_scripts": [
             "reward_node = robo_reward_ros.reward_node:main",
+            "gate_node = robo_reward_ros.gate_node:main",
         ]
     },
 )

@@ -5,24 +5,20 @@ from typing import Any
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from robo_reward_msgs.msg import RewardModelInfo, RewardStamped
-from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Bool, Float64
+from std_msgs.msg import Float64, Header
 
-from robo_reward.stamps import nanoseconds
 from robo_reward_ros.answer import Answer, Status
 from robo_reward_ros.bound_model import BoundModel, bind_model, warm_up
 from robo_reward_ros.node_settings import core_settings, task_settings, topics_of
 from robo_reward_ros.reward_core import RewardCore
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
 from robo_reward_ros.reward_services import offer_services
-from robo_reward_ros.ros_lifecycle import LATCHED, declare, log_verdict, newest_only, spin, told, values
+from robo_reward_ros.ros_inputs import listen, resolved_topics
+from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, NodeClocks, declare, log_verdict, spin, told, values
 from robo_reward_ros.ros_messages import diagnostic_message, info_message, reward_message
 
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-"""Watchdogs must not sleep while the clock of a simulator stands still."""
 BUSY = 5.0
 """How long a model may take to finish when the node is deactivated [s]."""
 
@@ -34,7 +30,7 @@ class RewardNode(LifecycleNode):
         super().__init__("reward_node", **options)
         self._bound: BoundModel | None = None
         self._core: RewardCore | None = None
-        self._subscriptions_of_core, self._timers_of_core, self._said = [], [], (Status.UNKNOWN, "")
+        self._heard, self._ticking, self._said = [], [], (Status.UNKNOWN, "")
         declare(self, REWARD_PARAMETERS, configured=lambda: self._bound is not None, changed=self._on_parameters)
         self._rewards = self.create_lifecycle_publisher(RewardStamped, "~/reward", 10)
         self._values = self.create_lifecycle_publisher(Float64, "reward", 10)
@@ -42,19 +38,11 @@ class RewardNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         offer_services(self)
 
-    def now_ns(self) -> int:
-        """Give the time of the ROS clock [ns], which follows /clock where use_sim_time is set."""
-        return self.get_clock().now().nanoseconds
-
-    def steady(self) -> float:
-        """Give the time of a clock that nobody adjusts [s]."""
-        return time.monotonic()
-
     @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, check its weights, and have it look at black pictures."""
         given = values(self, REWARD_PARAMETERS)
-        core_settings(given, session=0), topics_of(given)
+        topics_of(given), core_settings(given, session=0)  # refuse what is wrong before the model is loaded
         if given["torch_threads"]:
             torch.set_num_threads(given["torch_threads"])
         bound = bind_model(task_settings(given))
@@ -68,16 +56,9 @@ class RewardNode(LifecycleNode):
         """Listen to the cameras and answer."""
         done = super().on_activate(state)  # first: publishers are silent until then
         settings = core_settings(values(self, REWARD_PARAMETERS), session=time.time_ns())
-        self._core = core = RewardCore(self._bound, settings, clocks=self, publish=self._publish)
-        quality, listen = newest_only(self.given["image_reliability"]), self._subscriptions_of_core.append
-        for camera, topic in topics_of(self.given).items():
-            kind = CompressedImage if topic.endswith("/compressed") else Image
-            listen(
-                self.create_subscription(kind, topic, lambda image, name=camera: self._on_image(name, image), quality)
-            )
-        if settings.use_robot_ok:
-            listen(self.create_subscription(Bool, "~/robot_ok", lambda ok: core.robot_said(ok=ok.data), LATCHED))
-        self._timers_of_core = [
+        self._core = RewardCore(self._bound, settings, clocks=NodeClocks(self), publish=self._publish)
+        self._heard = listen(self, self._core, self.given)
+        self._ticking = [
             self.create_timer(self.given["watchdog_period"], self._on_watchdog, clock=STEADY),
             self.create_timer(self.given["diagnostics_period"], self._on_diagnostics, clock=STEADY),
         ]
@@ -112,11 +93,11 @@ class RewardNode(LifecycleNode):
     def _stop(self) -> None:
         if self._core is not None and not self._core.close(BUSY):
             self.get_logger().error(f"the model was still busy after {BUSY:g} s")
-        for each in self._subscriptions_of_core:
+        for each in self._heard:
             self.destroy_subscription(each)
-        for each in self._timers_of_core:
+        for each in self._ticking:
             self.destroy_timer(each)
-        self._subscriptions_of_core, self._timers_of_core = [], []
+        self._heard, self._ticking = [], []
 
     @property
     def core(self) -> RewardCore:
@@ -125,13 +106,9 @@ class RewardNode(LifecycleNode):
         Raises:
             ValueError: The node is not active.
         """
-        if self._core is None or not self._timers_of_core:
+        if self._core is None or not self._ticking:
             raise ValueError("the node is not active")
         return self._core
-
-    def _on_image(self, camera: str, message: Any) -> None:
-        stamp = message.header.stamp
-        self.core.picture(camera, message, stamp_ns=nanoseconds(stamp.sec, stamp.nanosec))
 
     def _on_watchdog(self) -> None:
         verdict = self.core.tick()
@@ -140,9 +117,10 @@ class RewardNode(LifecycleNode):
         self._said = verdict
 
     def _on_diagnostics(self) -> None:
-        core = self.core
-        status = diagnostic_message(self.get_fully_qualified_name(), core, verdict=self._said)
-        self._diagnostics.publish(DiagnosticArray(status=[status]))
+        message = diagnostic_message(self.get_fully_qualified_name(), self.core, verdict=self._said)
+        self._diagnostics.publish(
+            DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()), status=[message])
+        )
 
     def _on_parameters(self) -> None:
         if self._core is not None:
@@ -154,8 +132,7 @@ class RewardNode(LifecycleNode):
         self._publish_info()
 
     def _publish_info(self) -> None:
-        topics = {camera: self.resolve_topic_name(topic) for camera, topic in topics_of(self.given).items()}
-        info = info_message(self._bound, cameras=topics, given=self.given)
+        info = info_message(self._bound, cameras=resolved_topics(self, self.given), given=self.given)
         info.header.stamp = self.get_clock().now().to_msg()
         self._info.publish(info)
 

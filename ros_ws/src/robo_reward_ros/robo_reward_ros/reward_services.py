@@ -27,6 +27,8 @@ def offer_services(node: Any) -> None:
     async def set_task(request: SetTask.Request, response: SetTask.Response) -> None:
         core, wanted = node.core, task_of_request(request, task_settings(node.given))
         bound = await awaitable(node, core.set_task(lambda: bind_model(wanted)), group=group)
+        if node.core is not core:
+            raise ValueError("the node was deactivated meanwhile")
         node.set_bound(bound)
         response.model_id, response.message = bound.model.version, f"bound to '{bound.goal_id}'"
 

@@ -1,5 +1,6 @@
 """What every lifecycle node needs: errors that are told, parameters out of a table, futures that can be awaited."""
 
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future as Promise
 from functools import wraps
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -22,8 +24,25 @@ from robo_reward_ros.slot_worker import MODEL_FAULTS
 
 Result = TypeVar("Result")
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""Watchdogs must not sleep while the clock of a simulator stands still."""
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 """The last message is there for those who come later."""
+
+
+class NodeClocks:
+    """The clocks of a node: ROS's own, which follows /clock where use_sim_time is set, and one that nobody adjusts."""
+
+    def __init__(self, node: Node) -> None:
+        self._clock = node.get_clock()
+
+    def now_ns(self) -> int:
+        """Give the time of the ROS clock [ns]."""
+        return self._clock.now().nanoseconds
+
+    def steady(self) -> float:
+        """Give the time of the machine's monotonic clock [s]."""
+        return time.monotonic()
 
 
 def newest_only(reliability: str) -> QoSProfile:
