@@ -10,7 +10,7 @@ import pytest
 import torch
 from chat_server import ChatServer, completion
 from PIL import Image
-from plans import table_rig
+from plans import CORNER, table_rig
 
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.cli.configuration import compose_verb
@@ -297,3 +297,14 @@ def test_the_verb_corrects_the_plan_of_a_model(rig_and_pictures, tmp_path):
         write_plan(replace(told, way_points=told.way_points[1:], grasp=0), path)
         ask(server, *rig_and_pictures, f"vlm.folder={tmp_path / 'replies'}")
     assert len(read_plan(path).way_points) == 2
+
+
+def test_the_page_of_the_verb_shows_the_plan_that_is_there(rig_and_pictures, tmp_path):
+    write_plan(replace(CORNER, task=TASK), tmp_path / "out" / "plan.yaml")
+    port = free_port()
+    thread, ended = clicking(rig_and_pictures, port)
+    shown = json.loads(get(f"http://127.0.0.1:{port}/state")[2])["plan"]
+    post(f"http://127.0.0.1:{port}/done", {})
+    thread.join(10)
+    assert [point["position"] for point in shown["way_points"]] == CORNER.positions.tolist()
+    assert ended == [None]  # what is there is a plan, also if nothing was changed
