@@ -11,13 +11,13 @@ from robo_reward.camera.rig import Rig
 from robo_reward.camera.rig_file import read_rig
 from robo_reward.cli.build import build, plain
 from robo_reward.cli.plan_server import PlanServer
-from robo_reward.models.plan_file import plan_document, read_plan
-from robo_reward.models.plan_folder import PLAN, PlanFolder
-from robo_reward.models.plan_lift import Lift, TwoViews, ViewAndDepth, ViewAndHeight
-from robo_reward.models.plan_question import PlanQuestion
-from robo_reward.models.way_points import Plan
 from robo_reward.perception.vlm import Picture
 from robo_reward.perception.vlm_pictures import read_pictures
+from robo_reward.plans.plan_file import plan_document, read_plan
+from robo_reward.plans.plan_folder import PLAN, PlanFolder
+from robo_reward.plans.plan_lift import Lift, TwoViews, ViewAndDepth, ViewAndHeight
+from robo_reward.plans.plan_question import PlanQuestion
+from robo_reward.plans.way_points import Plan
 
 
 def run(config: DictConfig) -> None:

@@ -14,10 +14,10 @@ from PIL import Image
 
 from robo_reward.camera.rig import Rig
 from robo_reward.errors import RoboRewardError
-from robo_reward.models.plan_clicks import Click, locate_clicks, plan_of_clicks, seen_by
-from robo_reward.models.plan_file import PlanFileError, plan_document, plan_from, write_plan
-from robo_reward.models.way_points import Plan
 from robo_reward.perception.vlm import Picture
+from robo_reward.plans.plan_clicks import Click, locate_clicks, plan_of_clicks, seen_by
+from robo_reward.plans.plan_file import PlanFileError, plan_document, plan_from, write_plan
+from robo_reward.plans.way_points import Plan
 
 PAGE = Path(__file__).parent / "plan_page.html"
 MOST_BYTES = 1_000_000

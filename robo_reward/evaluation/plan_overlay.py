@@ -15,7 +15,7 @@ from robo_reward.evaluation.episode_evaluation import evaluate_episode
 from robo_reward.evaluation.overlay import overlay_video
 from robo_reward.evaluation.recording import Recording
 from robo_reward.models.tracked_point import Located
-from robo_reward.models.way_points import Plan
+from robo_reward.plans.way_points import Plan
 from robo_reward.reward_model import Estimate
 
 _WAY, _GRASP, _POINT, _TRAIL = (86, 180, 233), (230, 120, 60), (255, 210, 0), (240, 228, 140)

@@ -14,7 +14,7 @@ from robo_reward.clip import Clip
 from robo_reward.errors import OutputError
 from robo_reward.evaluation.plan_overlay import DEVIATIONS
 from robo_reward.models.tracked_point import Located
-from robo_reward.models.way_points import Plan
+from robo_reward.plans.way_points import Plan
 from robo_reward.reward_model import Estimate
 
 APPLICATION = "robo_reward"

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
-from robo_reward.models.way_points import Plan
+from robo_reward.plans.way_points import Plan
 
 OPEN, UNKNOWN, CLOSED = 1, 0, -1
 

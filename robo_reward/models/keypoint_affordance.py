@@ -13,7 +13,6 @@ from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.models.gripper_steps import GripperLimits, GripperSteps, StepMemory
-from robo_reward.models.plan_file import plan_document, read_plan
 from robo_reward.models.polyline import (
     AlongPolyline,
     Weighting,
@@ -23,7 +22,8 @@ from robo_reward.models.polyline import (
     spread_along,
 )
 from robo_reward.models.tracked_point import Located, PointSource
-from robo_reward.models.way_points import Plan
+from robo_reward.plans.plan_file import plan_document, read_plan
+from robo_reward.plans.way_points import Plan
 from robo_reward.reward_model import Estimate, RecurrentRewardModel
 
 OffWay = Literal["free", "costs"]

@@ -15,10 +15,10 @@ from robo_reward.camera.rig import Rig
 from robo_reward.camera.rig_file import read_rig
 from robo_reward.camera.triangulation import triangulate
 from robo_reward.clip import Clip
-from robo_reward.models.plan_lift import camera_numbers
 from robo_reward.models.tracked_point import Located, PointSource
 from robo_reward.perception.point_tracker import PointTracker, TrackedPoints
 from robo_reward.perception.vlm_pictures import read_pictures
+from robo_reward.plans.plan_lift import camera_numbers
 
 RigPointMemory = tuple[Mapping[str, Any], ...]
 """Of each episode of a batch: camera to its tracker's own memory."""

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
-from robo_reward.models.way_points import Gripper, Plan, WayPoint
+from robo_reward.plans.way_points import Gripper, Plan, WayPoint
 from robo_reward_sim.tasks import Task
 
 BASE_FRAME = "world"

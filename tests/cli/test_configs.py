@@ -5,15 +5,15 @@ import pytest
 from demonstrations import small_process
 from green_sight import small_rig
 from hydra.utils import instantiate
+from key_point_plans import CORNER
 from omegaconf import OmegaConf
 from PIL import Image
-from plans import CORNER
 
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.cli.choose_models import choose_models
 from robo_reward.cli.configuration import compose_verb, config_folder
 from robo_reward.cli.main import VERBS
-from robo_reward.models.plan_file import write_plan
+from robo_reward.plans.plan_file import write_plan
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
 from robo_reward.training.fit import FittedModels, save_models

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 from chat_server import ChatServer, completion
+from key_point_plans import CORNER, table_rig
 from PIL import Image
-from plans import CORNER, table_rig
 
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.plan import run
 from robo_reward.cli.plan_server import PAGE, PlanServer
-from robo_reward.models.plan_file import read_plan, write_plan
-from robo_reward.models.plan_question import PlanError
 from robo_reward.perception.visual_marks import Grid
+from robo_reward.plans.plan_file import read_plan, write_plan
+from robo_reward.plans.plan_question import PlanError
 
 RIG = table_rig(width=320, height=240)
 PUCK, GOAL = np.array([-0.12, 0.66, 0.02]), np.array([0.11, 0.78, 0.1])

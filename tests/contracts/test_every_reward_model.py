@@ -9,7 +9,7 @@ from demonstrations import demonstration, small_process
 from fake_encoder import FakeEncoder
 from fake_vlm import GreenVlm
 from green_sight import GreenSight, small_rig
-from plans import plan
+from key_point_plans import plan
 from reward_model import CONTRACT, random_clip
 
 from robo_reward import RewardModel

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from plans import table_rig, way_seen
+from key_point_plans import table_rig, way_seen
 
 from robo_reward.errors import OutputError
 from robo_reward.evaluation.plan_overlay import paint_frame, paint_plan, plan_video

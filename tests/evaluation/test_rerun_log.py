@@ -2,7 +2,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from plans import way_seen
+from key_point_plans import way_seen
 
 from robo_reward.errors import OutputError
 from robo_reward.models.keypoint_affordance import KeypointAffordance

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from plans import plan
+from key_point_plans import plan
 
 from robo_reward.models.gripper_steps import GripperLimits, GripperSteps
 

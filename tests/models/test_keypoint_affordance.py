@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from plans import CORNER, felt, piece, plan
+from key_point_plans import CORNER, felt, piece, plan
 from reward_model import CONTRACT
 from torch import Tensor
 
 from robo_reward import Clip, Estimate, RewardModel
 from robo_reward.models.keypoint_affordance import KeypointAffordance
-from robo_reward.models.plan_file import write_plan
 from robo_reward.models.tracked_point import ToolPoint
+from robo_reward.plans.plan_file import write_plan
 from robo_reward.reward_model import RecurrentRewardModel
 
 LIMITS = {"closed_below": 0.03, "open_above": 0.06}

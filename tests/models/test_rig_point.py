@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from plans import piece, plan, table_rig
+from key_point_plans import piece, plan, table_rig
 
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.clip import Clip

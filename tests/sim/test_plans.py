@@ -4,7 +4,7 @@ import torch
 
 pytest.importorskip("robo_reward_sim.meta_world", reason="the sim extra is not installed", exc_type=ImportError)
 
-from plans import felt
+from key_point_plans import felt
 
 from robo_reward.evaluation.controls import SensorNoise, static_control
 from robo_reward.evaluation.value_order import value_order_correlation

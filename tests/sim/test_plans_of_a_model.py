@@ -9,18 +9,18 @@ from chat_server import ChatServer, client, completion
 
 pytest.importorskip("robo_reward_sim.meta_world", reason="the sim extra is not installed", exc_type=ImportError)
 
-from plans import felt
+from key_point_plans import felt
 
 from robo_reward.camera.rig import Rig
 from robo_reward.evaluation.value_order import value_order_correlation
 from robo_reward.models.keypoint_affordance import KeypointAffordance
-from robo_reward.models.plan_folder import PlanFolder
-from robo_reward.models.plan_lift import ViewAndHeight
-from robo_reward.models.plan_question import PlanQuestion
 from robo_reward.models.tracked_point import ToolPoint
-from robo_reward.models.way_points import Plan
 from robo_reward.perception.key_points import ColourSegmenter, MaskKeyPoints
 from robo_reward.perception.visual_marks import Grid
+from robo_reward.plans.plan_folder import PlanFolder
+from robo_reward.plans.plan_lift import ViewAndHeight
+from robo_reward.plans.plan_question import PlanQuestion
+from robo_reward.plans.way_points import Plan
 from robo_reward_sim.meta_world import MetaWorldScene
 from robo_reward_sim.plans import PLANNED_TASKS, true_plan
 from robo_reward_sim.rig import table_rig

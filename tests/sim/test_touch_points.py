@@ -6,9 +6,9 @@ import torch
 
 pytest.importorskip("robo_reward_sim.meta_world", reason="the sim extra is not installed", exc_type=ImportError)
 
-from robo_reward.models.plan_clicks import locate_clicks
-from robo_reward.models.plan_lift import Shown, TwoViews
 from robo_reward.perception.dense_similarity import embedded_similarity
+from robo_reward.plans.plan_clicks import locate_clicks
+from robo_reward.plans.plan_lift import Shown, TwoViews
 from robo_reward_sim.meta_world import MetaWorldScene
 from robo_reward_sim.plans import true_plan
 from robo_reward_sim.rig import table_rig

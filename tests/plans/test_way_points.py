@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from plans import plan
+from key_point_plans import plan
 
-from robo_reward.models.way_points import Plan, Sighting, WayPoint
+from robo_reward.plans.way_points import Plan, Sighting, WayPoint
 
 HERE = np.zeros(3)
 

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from robo_reward.errors import OutputError
-from robo_reward.models.way_points import Gripper, Plan, Sighting, WayPoint
+from robo_reward.plans.way_points import Gripper, Plan, Sighting, WayPoint
 
 FORMAT = 1
 _HEADER = """\

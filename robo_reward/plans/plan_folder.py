@@ -10,9 +10,9 @@ from typing import Any, final
 from PIL import Image
 
 from robo_reward.errors import OutputError
-from robo_reward.models.plan_file import read_plan, write_plan, write_whole
-from robo_reward.models.way_points import Plan
 from robo_reward.perception.vlm import NoReply, Picture, Reply
+from robo_reward.plans.plan_file import read_plan, write_plan, write_whole
+from robo_reward.plans.way_points import Plan
 
 PLAN, REQUEST, REPLIES, QUESTION = "plan.yaml", "request.json", "replies.json", "question.txt"
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from plans import table_rig
+from key_point_plans import table_rig
 
-from robo_reward.models.touch_proposal import NamedKeyPoints, TouchFinder, propose_touch_point
 from robo_reward.perception.dense_similarity import DenseSimilarity, TouchPoint
 from robo_reward.perception.key_points import KeyPointDetector
+from robo_reward.plans.touch_proposal import NamedKeyPoints, TouchFinder, propose_touch_point
 
 RIG = table_rig(width=320, height=240)
 HANDLE = np.array([0.05, 0.7, 0.1])

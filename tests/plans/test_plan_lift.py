@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from plans import looking_at, table_rig
+from key_point_plans import looking_at, table_rig
 
 from robo_reward.camera.rig import Rig
-from robo_reward.models.plan_lift import Lift, LiftError, Shown, TwoViews, ViewAndDepth, ViewAndHeight, height_lines
 from robo_reward.perception.visual_marks import Grid
+from robo_reward.plans.plan_lift import Lift, LiftError, Shown, TwoViews, ViewAndDepth, ViewAndHeight, height_lines
 
 RIG = table_rig()
 POINTS = np.random.default_rng(0).uniform((-0.2, 0.5, 0.0), (0.2, 0.9, 0.25), size=(200, 3))

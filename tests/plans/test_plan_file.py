@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
-from plans import plan
+from key_point_plans import plan
 
 from robo_reward.errors import OutputError
-from robo_reward.models.plan_file import PlanFileError, plan_document, plan_from, read_plan, write_plan
-from robo_reward.models.way_points import Sighting
+from robo_reward.plans.plan_file import PlanFileError, plan_document, plan_from, read_plan, write_plan
+from robo_reward.plans.way_points import Sighting
 
 PLAN = plan((0, 0, 0.1234567890123), (1, 0, 0), (1, 1, 0), gripper={1: "closed"})
 SEEN = (Sighting(camera="top", pixel=(12.5, 3.25), mark="c4"), Sighting(camera="side", mark="line 2"))

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 import torch
 from chat_server import ChatServer, client, completion
-from plans import table_rig
+from key_point_plans import table_rig
 
 from robo_reward.errors import OutputError, RoboRewardError
-from robo_reward.models.plan_file import read_plan, write_plan
-from robo_reward.models.plan_folder import PlanFolder
-from robo_reward.models.plan_lift import TwoViews, ViewAndHeight
-from robo_reward.models.plan_question import PlanError, PlanQuestion, PlanSettings
 from robo_reward.perception.key_points import KeyPoint
 from robo_reward.perception.visual_marks import Grid
 from robo_reward.perception.vlm import NoReply
 from robo_reward.perception.vlm_cache import CachedVlm
+from robo_reward.plans.plan_file import read_plan, write_plan
+from robo_reward.plans.plan_folder import PlanFolder
+from robo_reward.plans.plan_lift import TwoViews, ViewAndHeight
+from robo_reward.plans.plan_question import PlanError, PlanQuestion, PlanSettings
 
 RIG = table_rig(width=320, height=240)
 GRID = Grid(width=320, height=240)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robo_reward.models.plan_reply import Choices, MalformedPlanError, parse_plan_reply
 from robo_reward.perception.visual_marks import Grid
+from robo_reward.plans.plan_reply import Choices, MalformedPlanError, parse_plan_reply
 
 TILES = Grid(width=100, height=100).names
 CHOICES = Choices(marks={"top": (*TILES, "P[1]", "P[2]", "Q[1]"), "side": TILES}, heights=["h1", "h2"], most=3)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from robo_reward.models.plan_lift import Lift
 from robo_reward.perception.key_points import KeyPoint, KeyPointDetector
 from robo_reward.perception.visual_marks import Grid, draw_marks
 from robo_reward.perception.vlm import Picture
+from robo_reward.plans.plan_lift import Lift
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

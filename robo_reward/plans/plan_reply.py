@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from robo_reward.models.way_points import Gripper
+from robo_reward.plans.way_points import Gripper
 
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECASE)
 _KEY_POINT = re.compile(r"([PQ])\s*\[?\s*(\d+)\s*\]?", re.IGNORECASE)

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from robo_reward.camera.plane import Plane, ray_plane
 from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.camera.triangulation import triangulate
-from robo_reward.models.way_points import Gripper, Plan, Sighting, WayPoint
+from robo_reward.plans.way_points import Gripper, Plan, Sighting, WayPoint
 
 Pixel = tuple[float, float]
 CLICK_STD = 2.0

@@ -8,14 +8,14 @@ from typing import Any, Literal, final
 import numpy as np
 
 from robo_reward.errors import RoboRewardError
-from robo_reward.models.plan_folder import Attempt, PlanFolder
-from robo_reward.models.plan_lift import Lift, LiftError, Shown
-from robo_reward.models.plan_pictures import MarkedPicture, explain_marks, mark_pictures
-from robo_reward.models.plan_reply import Choices, ChosenPoint, MalformedPlanError, parse_plan_reply
-from robo_reward.models.way_points import Plan, Sighting, WayPoint
 from robo_reward.perception.key_points import KeyPointDetector
 from robo_reward.perception.vlm import NoReply, Picture, Question, Reply, VisionLanguageModel
 from robo_reward.perception.vlm_prompt import PromptTemplate
+from robo_reward.plans.plan_folder import Attempt, PlanFolder
+from robo_reward.plans.plan_lift import Lift, LiftError, Shown
+from robo_reward.plans.plan_pictures import MarkedPicture, explain_marks, mark_pictures
+from robo_reward.plans.plan_reply import Choices, ChosenPoint, MalformedPlanError, parse_plan_reply
+from robo_reward.plans.way_points import Plan, Sighting, WayPoint
 
 TilePoint = Literal["centre", "random"]
 

@@ -12,7 +12,7 @@ from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.clip import Clip
 from robo_reward.models.tracked_point import ToolPoint
-from robo_reward.models.way_points import Plan, WayPoint
+from robo_reward.plans.way_points import Plan, WayPoint
 
 
 def plan(*points: tuple[float, float, float], gripper: dict[int, str] | None = None, tolerance: float = 0.03) -> Plan:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from plans import table_rig
+from key_point_plans import table_rig
 
-from robo_reward.models.plan_clicks import Click, locate_clicks, plan_of_clicks, seen_by
+from robo_reward.plans.plan_clicks import Click, locate_clicks, plan_of_clicks, seen_by
 
 RIG = table_rig()
 POINT = np.array([0.05, 0.72, 0.1])
