@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -67,10 +67,14 @@ def empty() -> Any:
     return message("std_msgs/msg/Empty", structure_needs_at_least_one_member=0)
 
 
-def write_bag(folder: Path, events: Sequence[tuple[str, int, Any]], *, sqlite: bool = False) -> Path:
+def write_bag(
+    folder: Path, events: Sequence[tuple[str, int, Any]], *, sqlite: bool = False, zstd: CompressionMode | None = None
+) -> Path:
     """Write (topic, received_ns, message) in this order."""
-    plugin = StoragePlugin.SQLITE3 if sqlite else StoragePlugin.MCAP
-    with Writer(folder, version=9, storage_plugin=plugin) as writer:
+    bag = Writer(folder, version=9, storage_plugin=StoragePlugin.SQLITE3 if sqlite else StoragePlugin.MCAP)
+    if zstd is not None:
+        bag.set_compression(zstd, CompressionFormat.ZSTD)
+    with bag as writer:
         connections: dict[str, Any] = {}
         for topic, received_ns, content in events:
             kind = content.__msgtype__

@@ -100,28 +100,36 @@ class BagFile:
     def opened(self) -> Iterator[Any]:
         """Open it with rosbags; what goes wrong while it is open is told as a fault of the bag."""
         rosbags = imported_rosbags()
-        faults = (
-            rosbags.highlevel.AnyReaderError,
-            rosbags.rosbag2.ReaderError,
-            rosbags.typesys.TypesysError,
-            sqlite3.DatabaseError,
-            struct.error,
-            AssertionError,
-            EOFError,
-            IndexError,
-            KeyError,
-            OSError,
-            TypeError,
-            ValueError,
-        )
         try:
             store = rosbags.typesys.get_typestore(rosbags.typesys.Stores.LATEST)
             with rosbags.highlevel.AnyReader([self.path], default_typestore=store) as reader:
                 yield reader
-        except faults as error:
+        except _faults(rosbags) as error:
             cut = "; a recorder that was killed leaves its file without an end: `mcap recover` mends it"
             hint = cut if "end magic" in str(error) or "footer" in str(error) else ""
             raise DataSetError(f"{self.path} is no whole ROS bag: {error or repr(error)}{hint}") from error
+
+
+def _faults(rosbags: ModuleType) -> tuple[type[BaseException], ...]:
+    """Give what rosbags lets through when bytes are not what they should be: lengths, tables, offsets and text."""
+    storage = rosbags.rosbag2
+    return (
+        rosbags.highlevel.AnyReaderError,
+        storage.ReaderError,
+        rosbags.typesys.TypesysError,
+        getattr(storage.storage_sqlite3, "apsw", sqlite3).Error,  # by release of rosbags
+        storage.reader.zstd.ZstdError,
+        struct.error,
+        AssertionError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,  # a damaged length
+        OSError,
+        OverflowError,
+        TypeError,
+        ValueError,
+    )
 
 
 def bags_at(path: Path) -> list[Path]:

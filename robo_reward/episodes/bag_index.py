@@ -192,7 +192,9 @@ def _state_sizes(bag: BagFile, topics: BagTopics) -> dict[str, int]:
     """How many numbers the first message of each state's topic gives."""
     sizes: dict[str, int] = {}
     for name, state in topics.state.items():
-        message = next(bag.messages([state.topic]))
+        message = next(bag.messages([state.topic]), None)
+        if message is None:
+            raise DataSetError(f"{bag.path}: topic '{state.topic}' for state '{name}' has no message that can be read")
         try:
             sizes[name] = len(numbers_of_message(message.content, state.fields))
         except ValueError as error:

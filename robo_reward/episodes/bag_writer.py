@@ -65,7 +65,7 @@ def copy_bag(bag: BagFile, folder: Path, added: Iterable[AddedMessage]) -> None:
     """
     rosbags = imported_rosbags()
     plugin = rosbags.rosbag2.StoragePlugin
-    sqlite = any(name.suffix == ".db3" for name in (bag.path, *bag.path.glob("*")))
+    sqlite = any(".db3" in file.suffixes for file in (bag.path, *bag.path.glob("*")))
     storage = plugin.SQLITE3 if sqlite else plugin.MCAP
     with output_errors(folder):
         with rosbags.rosbag2.Writer(folder, version=9, storage_plugin=storage) as writer:

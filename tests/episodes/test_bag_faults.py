@@ -1,7 +1,7 @@
 """Bags that are not what they are said to be: each a clear error."""
 
 import re
-from contextlib import suppress
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from bag_data import (
     MS,
     PERIOD,
     START,
+    boolean,
     compressed_image,
     float64,
     raw_image,
@@ -19,6 +20,8 @@ from bag_data import (
 )
 
 from robo_reward.episodes.bag import BagEpisodes
+from robo_reward.episodes.bag_file import BagFile
+from robo_reward.episodes.bag_writer import check_copy
 from robo_reward.errors import DataSetError
 
 CAMERAS = {"front": "/front/image_raw", "wrist": "/wrist/compressed"}
@@ -177,18 +180,24 @@ def test_a_recorder_that_was_killed_is_recognised(tmp_path):
     refused(bag, "a recorder that was killed leaves its file without an end: `mcap recover` mends it")
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_damaged_mcap_raises_nothing_else(tmp_path, share):
-    bag = write_bag(tmp_path / "run", two_cameras(6))
-    (file,) = bag.glob("*.mcap")
-    content = bytearray(file.read_bytes())
-    at = int(share * len(content))
-    content[at : at + 40] = np.random.default_rng(0).bytes(40)
-    file.write_bytes(content)
-    # damage inside raw pixels cannot be seen; whatever is seen is told as a fault of the data
-    with suppress(DataSetError):
-        source = opened(bag)
-        list(source.clips(source.episodes[0], num_frames=3))
+@pytest.mark.parametrize("sqlite", [False, True])
+def test_whatever_is_damaged_is_told_as_a_fault_of_the_data(tmp_path, sqlite):
+    events = [("/success", START, boolean(True)), ("/width", START + 1, float64(1.0)), *two_cameras(5)]
+    bag = write_bag(tmp_path / "run", events, sqlite=sqlite)
+    (file,) = bag.glob("*.db3" if sqlite else "*.mcap")
+    whole, generator, refusals = file.read_bytes(), np.random.default_rng(7), 0
+    for trial in range(40):
+        content = bytearray(whole)
+        at = int(generator.integers(len(whole)))
+        content[at : at + 1 + trial] = generator.bytes(1 + trial)
+        file.write_bytes(content if trial % 3 else content[:at])
+        try:
+            source = opened(bag, success_topic="/success", state={"width": {"topic": "/width"}})
+            list(source.clips(source.episodes[0], num_frames=3))
+        except DataSetError:
+            refusals += 1
+    # damage inside raw pixels cannot be seen
+    assert 10 < refusals < 40
 
 
 def test_a_truncated_sqlite3_file_is_refused(tmp_path):
@@ -196,6 +205,37 @@ def test_a_truncated_sqlite3_file_is_refused(tmp_path):
     (file,) = bag.glob("*.db3")
     file.write_bytes(file.read_bytes()[:5000])
     refused(bag, f"{bag} is no whole ROS bag: ")
+
+
+def test_a_bag_of_ros_1_is_read_too(tmp_path):
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind, film = "sensor_msgs/msg/Image", red_to_green(3)
+    with Writer(tmp_path / "old.bag") as writer:
+        topic = writer.add_connection("/front", kind, typestore=store)
+        for t in range(3):
+            image = raw_image(film[t], START + t * PERIOD)
+            old = store.types["std_msgs/msg/Header"](seq=t, stamp=image.header.stamp, frame_id="")
+            fields = {
+                name: getattr(image, name) for name in ("height", "width", "encoding", "is_bigendian", "step", "data")
+            }
+            raw = store.serialize_ros1(store.types[kind](header=old, **fields), kind)
+            writer.write(topic, START + t * PERIOD, raw)
+    source = opened(tmp_path / "old.bag", cameras={"front": "/front"})
+    (clip,) = source.clips(source.episodes[0], num_frames=9)
+    np.testing.assert_array_equal(clip.views["observation.images.front"][0].permute(0, 2, 3, 1).numpy(), film)
+    with pytest.raises(DataSetError, match="is a bag of ROS 1, which is read only"):
+        check_copy(BagFile(tmp_path / "old.bag"), [])
+
+
+def test_without_rosbags_the_extra_is_named(bag, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=re.escape("reading ROS bags needs rosbags: pip install 'robo-reward[bags]'")
+    ):
+        opened(bag)
 
 
 def test_what_is_no_bag_is_refused(tmp_path):

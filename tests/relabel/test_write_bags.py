@@ -9,6 +9,7 @@ from bag_data import MS, PERIOD, START, boolean, empty, float64, red_to_green, t
 from fake_encoder import FakeEncoder
 from recorded import INSTRUCTION, Stops, greenness
 from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import CompressionMode
 
 from robo_reward import RewardStream
 from robo_reward.episodes.bag import BagEpisodes
@@ -194,6 +195,19 @@ def test_a_data_set_made_of_a_bag_gives_the_same_numbers_bit_for_bit_when_relabe
         assert bool((clip.stamp == recorded.stamp).all())
 
 
+def test_what_the_robot_felt_is_the_same_in_a_bag_and_in_a_data_set_made_of_it(tmp_path):
+    widths = [("/gripper", START + t * 70 * MS, float64(0.01 * t)) for t in (1, 2, 3, 9)]
+    bag = write_bag(tmp_path / "run", sorted([*widths, *two_cameras(8)], key=lambda event: event[1]))
+    source = opened(bag, state={"gripper_width": {"topic": "/gripper"}})
+    (clip,) = source.clips(source.episodes[0], num_frames=99)
+    folder = relabel(source, tmp_path / "out", relabelling(), store=None)
+    copy = LeRobotEpisodes(folder, state={"gripper_width": {"column": "observation.sensed.gripper_width"}})
+    (again,) = copy.clips(copy.episodes[0], num_frames=99)
+    felt = clip.state["gripper_width"].numpy()
+    np.testing.assert_array_equal(again.state["gripper_width"].numpy(), felt)
+    assert 0 < np.isnan(felt).sum() < 8
+
+
 def test_bags_and_data_sets_carry_the_same_rewards(two_episodes, relabelled, tmp_path):
     data_set = LeRobotEpisodes(relabel(opened(two_episodes, **SPLIT), tmp_path / "out", relabelling(), store=None))
     told = [message for _, _, message in read(relabelled, TOPICS.stamped)]
@@ -211,6 +225,18 @@ def test_a_copy_of_sqlite3_is_sqlite3(tmp_path):
     output = relabel(opened(bag), tmp_path / "out", relabelling(), store=None, into_bags=TOPICS)
     assert (output / "out.db3").is_file()
     assert raw(output, without=("/reward", "/reward_node/reward")) == raw(bag)
+
+
+@pytest.mark.parametrize(
+    ("sqlite", "zstd"), [(False, "STORAGE"), (False, "MESSAGE"), (False, "FILE"), (True, "MESSAGE"), (True, "FILE")]
+)
+def test_compressed_bags_are_read_and_their_copies_hold_the_same_messages(tmp_path, sqlite, zstd):
+    plain = write_bag(tmp_path / "plain", two_cameras(3))
+    bag = write_bag(tmp_path / "run", two_cameras(3), sqlite=sqlite, zstd=CompressionMode[zstd])
+    assert raw(bag) == raw(plain)
+    output = relabel(opened(bag), tmp_path / "out", relabelling(), store=None, into_bags=TOPICS)
+    assert raw(output, without=("/reward", "/reward_node/reward")) == raw(plain)
+    assert (output / ("out.db3" if sqlite else "out.mcap")).is_file()
 
 
 def test_a_single_file_becomes_a_bag_in_a_folder(tmp_path):
