@@ -1,11 +1,13 @@
 """`robo-reward evaluate`: is the reward of a relabelled data set to be trusted."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
 
-from robo_reward.cli.build import build, plain, takes_encoder
+from robo_reward.cli.build import Plain, build, plain, takes_encoder
 from robo_reward.cli.choose_models import overridden_encoder, rebuild_model
 from robo_reward.evaluation.evaluation import EvaluationSettings, evaluate
 from robo_reward.evaluation.metrics_file import write_metrics
@@ -20,7 +22,7 @@ def run(config: DictConfig) -> None:
     folder = Path(config.episodes.path)
     output = Path(config.output) if config.output is not None else folder.with_name(f"{folder.name}_report")
     provenance = read_provenance(folder)
-    source = build(config.episodes)
+    source = build(config.episodes, **_felt_as_recorded(config, provenance))
     described = provenance["models"]
     looks = any(takes_encoder(own) for own in described.values())
     encoder = build(overridden_encoder(provenance["encoder"], plain(config.encoder))) if looks else None
@@ -48,3 +50,9 @@ def run(config: DictConfig) -> None:
             "with the truth (episodes.success_column=NAME reads a column that tells it)",
             markup=False,
         )
+
+
+def _felt_as_recorded(config: DictConfig, provenance: Mapping[str, Any]) -> Plain:
+    """Let models feel what they felt when the rewards were written, unless told otherwise."""
+    recorded = provenance["episodes"].get("state")
+    return {"state": recorded} if config.episodes.get("state") is None and recorded else {}

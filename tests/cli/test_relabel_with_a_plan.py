@@ -1,0 +1,56 @@
+"""A plan of key points in a recorded data set: what the arm felt is read, judged, and felt again by the evaluation."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from key_point_plans import CORNER
+from lerobot_data import FPS, FRONT, features, moving_square
+
+from robo_reward.cli.main import main
+from robo_reward.episodes.lerobot_format import Feature
+from robo_reward.episodes.lerobot_writer import LeRobotWriter
+from robo_reward.plans.plan_file import write_plan
+
+LENGTHS = (9, 12)
+STATE = "episodes.state={tool_position: {column: observation.state, first: 0, stop: 3}}"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """An arm that goes the plan's way, (0, 0, 0) to (1, 0, 0) to (1, 1, 0), at constant speed."""
+    folder = tmp_path_factory.mktemp("felt") / "data"
+    declared = features((FRONT,), next__success=Feature(dtype="bool"))
+    with LeRobotWriter(folder, declared, fps=FPS, robot_type="square") as writer:
+        for index, length in enumerate(LENGTHS):
+            way = np.linspace(0, 2, length)
+            at = np.stack([way.clip(0, 1), (way - 1).clip(0, 1), 0 * way], axis=1).astype(np.float32)
+            action = np.zeros((length, 2), np.float32)
+            views = {FRONT: moving_square(length, seed=index)}
+            columns = {"observation.state": at, "action": action, "next.success": np.arange(length) == length - 1}
+            writer.add_episode("go round the corner", views=views, columns=columns)
+    return folder
+
+
+def test_progress_along_the_plan_is_written_and_judged_by_what_was_felt(recorded, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plan, output = tmp_path / "plan.yaml", tmp_path / "out"
+    write_plan(CORNER, plan)
+    model = ["reward_model=keypoint_affordance", f"reward_model.plan='{plan}'", "reward_model.gripper=null"]
+    assert main(["relabel", f"episodes.path={recorded}", f"output={output}", STATE, *model]) == 0
+    progress = pq.read_table(sorted(output.glob("data/**/*.parquet")))["reward.progress"].to_numpy()
+    assert progress == pytest.approx(np.concatenate([np.linspace(0, 1, length) for length in LENGTHS]), abs=1e-5)
+    assert main(["evaluate", f"episodes.path={output}", "overlays=0"]) == 0
+    (figures,) = json.loads((tmp_path / "out_report" / "metrics.json").read_text())["tasks"].values()
+    assert figures["voc"] == pytest.approx(1)
+    assert figures["voc_reversed"] == pytest.approx(-1)
+
+
+def test_a_plan_without_what_the_arm_felt_is_refused_and_nothing_is_written(recorded, tmp_path, capsys):
+    plan, output = tmp_path / "plan.yaml", tmp_path / "out"
+    write_plan(CORNER, plan)
+    model = ["reward_model=keypoint_affordance", f"reward_model.plan='{plan}'", "reward_model.gripper=null"]
+    assert main(["relabel", f"episodes.path={recorded}", f"output={output}", *model]) != 0
+    assert "tool_position" in capsys.readouterr().err
+    assert not output.exists()
