@@ -8,16 +8,16 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 from scipy import sparse
-from scipy.optimize import least_squares
 
 from robo_reward.calibration.corners import Corners
 from robo_reward.calibration.projection_chain import ChainView, chain_residual, pose_of
+from robo_reward.calibration.sparse_least_squares import sparse_least_squares
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
 
-_DENSE = 900
-"""Unknowns up to which a dense factorisation is quicker than an iterative one."""
-Loss = Literal["linear", "soft_l1", "huber", "cauchy"]
+_HUBER = 1.5
+"""Standard deviations up to which a residual counts by its square."""
+Loss = Literal["linear", "huber"]
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def adjust_rig(
             must be known, or nothing says where the base is.
         board_known: The same of boards; moments that are not named are FREE.
         pixel_std: Standard deviation of a corner along each axis [px].
-        loss: SciPy's name of ρ; anything but `linear` hears less on corners beyond 1.5 standard deviations.
+        loss: `linear` takes squares, `huber` hears less on corners beyond 1.5 standard deviations.
     """
     problem = _Problem(
         views,
@@ -107,21 +107,8 @@ def adjust_rig(
         board_known=board_known,
         pixel_std=pixel_std,
     )
-    dense = problem.size <= _DENSE
-    solved = least_squares(
-        lambda x: problem.residual(x)[0],
-        np.zeros(problem.size),
-        jac=lambda x: problem.residual(x)[1].toarray() if dense else problem.residual(x)[1],  # pyright: ignore
-        x_scale=0.01,
-        loss=loss,
-        f_scale=1.5,
-        xtol=1e-9,
-        ftol=1e-9,
-        gtol=1e-8,
-        max_nfev=60,
-        tr_solver="exact" if dense else "lsmr",
-    )
-    return problem.adjustment(solved.x)
+    solved = sparse_least_squares(problem.residual, np.zeros(problem.size), huber=_HUBER if loss == "huber" else None)
+    return problem.adjustment(solved)
 
 
 class _Problem:

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 
 from robo_reward.calibration.boards import Board
 from robo_reward.calibration.refusal import CalibrationError
-from robo_reward.calibration.rig_adjustment import FIXED, FREE, Adjustment, PoseStd, RigView, adjust_rig
+from robo_reward.calibration.rig_adjustment import FIXED, FREE, Adjustment, Loss, PoseStd, RigView, adjust_rig
 from robo_reward.calibration.rig_start import start_rig
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
@@ -189,7 +189,7 @@ class _Fitting:
         cameras: Mapping[str, Pose],
         boards: Mapping[str, Pose],
         *,
-        loss: str,
+        loss: Loss,
         fixed: bool = False,
     ) -> Adjustment:
         known = {name: FIXED if fixed or name == self.reference else FREE for name in cameras}
@@ -201,7 +201,7 @@ class _Fitting:
             camera_known=known,
             board_known={},
             pixel_std=self.pixel_std,
-            loss=loss,  # pyright: ignore[reportArgumentType]
+            loss=loss,
         )
 
     def held_out(self, views: Sequence[RigView], fit: Adjustment, *, folds: int) -> float:

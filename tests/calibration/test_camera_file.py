@@ -5,7 +5,7 @@ from board_scenes import LENS, rig_of
 
 from robo_reward.calibration.camera_file import read_camera, write_camera
 from robo_reward.camera.intrinsics import Intrinsics
-from robo_reward.camera.rig import Measurement
+from robo_reward.camera.rig import NOT_MEASURED, Measurement
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.errors import DataSetError
 
@@ -39,6 +39,11 @@ def test_the_file_is_what_ros_reads(tmp_path):
     assert values["distortion_coefficients"]["cols"] == 5
     assert values["projection_matrix"]["cols"] == 4
     assert values["measured"] == {"date": "2026-03-01", "how": "30 views of a board", "residual_px": 0.25}
+
+
+def test_an_error_that_nobody_measured_is_no_number(tmp_path):
+    write_camera(LENS, tmp_path / "camera.yaml", name="left", measured=NOT_MEASURED)
+    assert yaml.safe_load((tmp_path / "camera.yaml").read_text())["measured"]["residual_px"] is None
 
 
 def test_a_camera_of_a_rig_is_read_by_its_name(tmp_path):

@@ -22,7 +22,7 @@ def before_the_camera(board, *, turned=(0.3, -0.35, 0.2), distance=0.75) -> Pose
 
 
 @pytest.mark.parametrize("board", [BOARD, CHESSBOARD, TAGS], ids=lambda board: type(board).__name__)
-@pytest.mark.parametrize("inverted", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inverted", [False, True])
 def test_corners_of_a_rendered_board_are_found_to_a_tenth_of_a_pixel(board, inverted):
     from dataclasses import replace
 
@@ -47,6 +47,22 @@ def test_an_oriented_chessboard_is_numbered_from_its_black_corner_however_it_is_
     x, y = upright
     where = [(x, y), (y, width - 1 - x), (width - 1 - x, height - 1 - y), (height - 1 - y, x)][quarter]
     np.testing.assert_allclose(found.pixels[0], where, atol=0.05)
+
+
+@pytest.mark.parametrize("way", [(slice(None, None, -1), slice(None, None, -1)), (slice(None), slice(None, None, -1))])
+def test_corners_that_opencv_numbers_from_the_other_end_or_mirrored_are_put_in_order(way, monkeypatch):
+    picture = board_picture(CHESSBOARD, pixels_per_metre=1500, margin=0.03)
+    plain = cv2.findChessboardCorners
+
+    def otherwise(grey, size, flags):
+        found, corners = plain(grey, size, flags=flags)
+        return found, np.ascontiguousarray(corners.reshape(5, 8, 2)[way]).reshape(-1, 1, 2)
+
+    expected = find_corners(picture, CHESSBOARD, picture="plain", settings=SETTINGS)
+    monkeypatch.setattr(cv2, "findChessboardCorners", otherwise)
+    found = find_corners(picture, CHESSBOARD, picture="otherwise", settings=SETTINGS)
+    np.testing.assert_allclose(found.pixels, expected.pixels, atol=0.01)
+    np.testing.assert_allclose(found.pixels, (CHESSBOARD.points[:, :2] + 0.03) * 1500 - 0.5, atol=0.05)
 
 
 def test_blur_does_not_shift_the_corners_of_tags():

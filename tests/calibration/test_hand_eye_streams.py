@@ -28,7 +28,7 @@ def hand_at(stamp: np.ndarray) -> list[Pose]:
 
 def recorded(offset: float, rng: np.random.Generator, *, noise: float = 0.0005) -> tuple[PoseStream, PoseStream]:
     """Hand at 100 Hz and board at 30 Hz by a clock that is `offset` behind the hand's."""
-    fast, slow = np.arange(0, 40, 0.01), np.arange(3, 38, 1 / 30)
+    fast, slow = np.arange(0, 40, 0.01), np.arange(3.009, 38, 1 / 30)
     board = [
         T_HAND_CAMERA.inverse() @ pose.inverse() @ T_BASE_BOARD
         @ Pose.from_rotation_vector(rng.normal(0, noise, 3), rng.normal(0, noise, 3))

@@ -119,14 +119,18 @@ def test_a_camera_that_saw_no_board_with_the_others_is_named():
 def test_views_that_do_not_fit_are_named_and_left_out():
     rig = rig_of(3)
     rng = np.random.default_rng(5)
-    views = rig_views(rig, rng, moments=9, noise=0.2)
-    late = rig_views(rig, rng, moments=2, noise=0.2)
-    # as if one camera's clock had been wrong: it saw the board where it was at another moment
-    views[4] = RigView(camera=views[4].camera, moment=views[4].moment, corners=late[1].corners)
+    views = rig_views(rig, rng, moments=12, noise=0.2)
+    late = rig_views(rig, rng, moments=12, noise=0.2)
+    wrong = [4, 13, 18, 29]
+    for place in wrong:  # as if one camera's clock had been wrong: it saw the board where it was at another moment
+        views[place] = RigView(camera=views[place].camera, moment=views[place].moment, corners=late[place].corners)
     fit = fit_rig(views, lenses(rig), BOARD, SETTINGS)
-    assert f"{views[4].camera} at {views[4].moment}" in fit.outliers
-    assert all(each.endswith(f" at {views[4].moment}") for each in fit.outliers)  # the board is torn between its views
-    assert max(distance for distance, _ in errors(fit, rig)) < 2e-3
+    assert {f"{views[place].camera} at {views[place].moment}" for place in wrong} <= set(fit.outliers)
+    # the board is torn between its views: others of the same moments may be left out as well, but no more
+    moments = {views[place].moment for place in wrong}
+    assert {each.split(" at ")[1] for each in fit.outliers} == moments
+    assert fit.rms_px < 0.4
+    assert max(distance for distance, _ in errors(fit, rig)) < 3e-3
 
 
 def test_the_base_may_be_the_board_or_given_by_one_camera():

@@ -84,6 +84,21 @@ def test_a_camera_that_moved_far_is_caught_too():
     assert verdict.cameras["camera_1"].standing == "moved"
 
 
+def test_a_camera_that_was_turned_upside_down_is_found_where_it_is():
+    """A search that starts where the rig says does not get there."""
+    rig = rig_of(3)
+    over = Pose.from_rotation_vector(np.array([0.1, -0.05, 0.0]), np.radians([0.0, 0.0, 170.0]))
+    turned = RigCamera(intrinsics=LENS, T_base_camera=rig.cameras["camera_1"].T_base_camera @ over)
+    standing = Rig(cameras={**rig.cameras, "camera_1": turned}, base_frame="b")
+    verdict = verify_rig(rig, rig_views(standing, np.random.default_rng(1), moments=1, noise=0.2), SETTINGS)
+    assert {name: each.standing for name, each in verdict.cameras.items()} == {
+        "camera_0": "in place",
+        "camera_1": "moved",
+        "camera_2": "in place",
+    }
+    assert np.degrees(verdict.cameras["camera_1"].angle) == pytest.approx(170, abs=1)
+
+
 def test_of_two_cameras_both_are_suspect():
     verdict = case(0, place=0.03, turn=2.0, cameras=2).verdict
     assert verdict.moved
