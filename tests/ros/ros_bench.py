@@ -1,8 +1,10 @@
-"""A reward node and somebody who talks to it, over real DDS, in one process: each has an executor and a thread."""
+"""A reward node and somebody who talks to it, over real DDS: each has an executor and a thread."""
 
+import os
 import warnings
 from contextlib import suppress
 from threading import Thread
+from time import monotonic, sleep
 
 with warnings.catch_warnings(), suppress(ImportError):
     # what reads ROS's interface files imports a deprecated part of the standard library
@@ -24,15 +26,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool, Float64
 
 
-class Bench:
-    """Starts a reward node with parameters, and keeps what it publishes."""
+class Talker:
+    """Somebody who shows pictures to a reward node, asks it, and keeps what it publishes."""
 
-    def __init__(self, domain: int, *, namespace: str = "", **parameters) -> None:
+    def __init__(self, number: int, *, namespace: str = "") -> None:
+        # processes of other tests on the same machine have other domains
+        self.domain = 1 + (7 * os.getpid() + number) % 200
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=domain)
-        given = {"cameras": ["front"], "image_topics": ["camera/image_raw"], "warm_up_height": 12, "warm_up_width": 10}
-        overrides = [Parameter(name, value=value) for name, value in (given | parameters).items()]
-        self.node = RewardNode(context=self.context, parameter_overrides=overrides, namespace=namespace)
+        rclpy.init(context=self.context, domain_id=self.domain)
         self.client = rclpy.create_node("client", context=self.context, namespace=namespace)
         self.rewards: list[RewardStamped] = []
         self.values: list[float] = []
@@ -43,30 +44,23 @@ class Bench:
         self.client.create_subscription(RewardModelInfo, "reward_node/info", self.info.append, LATCHED)
         self.client.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         self.robot_ok = self.client.create_publisher(Bool, "reward_node/robot_ok", LATCHED)
-        self._cameras, self._clients, self._threads, self._others = {}, {}, [], []
-        for node in (self.node, self.client):
-            executor = SingleThreadedExecutor(context=self.context)
-            executor.add_node(node)
-            self._threads.append((executor, Thread(target=executor.spin, daemon=True)))
-        for _, thread in self._threads:
-            thread.start()
+        self._cameras, self._clients, self._threads, self._nodes = {}, {}, [], []
+        self.add(self.client)
 
     def add(self, node) -> None:
-        """Run another node in an executor of its own."""
+        """Run a node in an executor and a thread of its own."""
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
         self._threads.append((executor, Thread(target=executor.spin, daemon=True)))
         self._threads[-1][1].start()
-        self._others.append(node)
+        self._nodes.append(node)
 
     def close(self) -> None:
         for executor, thread in self._threads:
             executor.shutdown(timeout_sec=5)
             thread.join(5)
-        self.node.on_shutdown(None)
-        for node in (self.node, *self._others):
+        for node in self._nodes:
             node.destroy_node()
-        self.client.destroy_node()
         rclpy.try_shutdown(context=self.context)
 
     def call(self, kind, name: str, request=None):
@@ -83,40 +77,90 @@ class Bench:
         request = ChangeState.Request(transition=Transition(id=number))
         return self.call(ChangeState, "reward_node/change_state", request).success
 
+    def bring_up(self, *, seconds: float = 30.0) -> None:
+        """Take a node that is only just starting to active; requests that a killed predecessor would get are lost."""
+        end = monotonic() + seconds
+        while monotonic() < end:
+            state = self._asked("get_state", GetState.Request())
+            label = "unknown" if state is None else state.current_state.label
+            if label == "active":
+                return
+            transition = {"unconfigured": "configure", "inactive": "activate"}.get(label)
+            if transition is not None:
+                number = getattr(Transition, f"TRANSITION_{transition.upper()}")
+                self._asked("change_state", ChangeState.Request(transition=Transition(id=number)))
+        raise AssertionError("the node did not become active")
+
+    def _asked(self, name: str, request, *, seconds: float = 1.0):
+        """Ask once; None = no answer in time."""
+        kind = {"get_state": GetState, "change_state": ChangeState}[name]
+        client = self.client.create_client(kind, f"reward_node/{name}")
+        future = client.call_async(request) if client.wait_for_service(seconds) else None
+        end = monotonic() + seconds
+        while future is not None and not future.done() and monotonic() < end:
+            sleep(0.01)
+        self.client.destroy_client(client)
+        return None if future is None or not future.done() else future.result()
+
     @property
     def state(self) -> str:
         return self.call(GetState, "reward_node/get_state").current_state.label
 
-    def start(self) -> None:
-        assert self.change("configure")
-        assert self.change("activate")
+    def now_ns(self) -> int:
+        return self.client.get_clock().now().nanoseconds
 
     def show(
-        self, pixels, *, topic: str = "camera/image_raw", encoding: str = "rgb8", stamp_ns: int | None = None
+        self,
+        pixels,
+        *,
+        topic: str = "camera/image_raw",
+        encoding: str = "rgb8",
+        stamp_ns: int | None = None,
+        wait: bool = True,
     ) -> int:
-        """Publish a picture once its subscriber is there; gives its stamp."""
-        now = self.node.get_clock().now().nanoseconds if stamp_ns is None else stamp_ns
+        """Publish a picture, once its subscriber is there; gives its stamp."""
+        now = self.now_ns() if stamp_ns is None else stamp_ns
         height, width, channels = pixels.shape
         message = Image(height=height, width=width, encoding=encoding, step=width * channels)
         message.header.stamp = time_message(now)
         message.data.frombytes(pixels.tobytes())
-        self._publish(Image, topic, message)
+        self._publish(Image, topic, message, wait=wait)
         return now
 
     def show_compressed(self, data: bytes, *, topic: str, kind: str = "png") -> int:
-        now = self.node.get_clock().now().nanoseconds
+        now = self.now_ns()
         message = CompressedImage(format=kind)
         message.header.stamp = time_message(now)
         message.data.frombytes(data)
-        self._publish(CompressedImage, topic, message)
+        self._publish(CompressedImage, topic, message, wait=True)
         return now
 
-    def _publish(self, kind, topic: str, message) -> None:
+    def _publish(self, kind, topic: str, message, *, wait: bool) -> None:
         if topic not in self._cameras:
             self._cameras[topic] = self.client.create_publisher(kind, topic, 1)
-        until(lambda: self._cameras[topic].get_subscription_count() > 0, seconds=10)
+        if wait:
+            until(lambda: self._cameras[topic].get_subscription_count() > 0, seconds=10)
         self._cameras[topic].publish(message)
 
     def answered(self) -> list[RewardStamped]:
         """Messages that answer pictures, without heartbeats."""
         return [message for message in self.rewards if message.views]
+
+
+class Bench(Talker):
+    """The same with a reward node in this process, over real DDS all the same."""
+
+    def __init__(self, number: int, *, namespace: str = "", **parameters) -> None:
+        super().__init__(number, namespace=namespace)
+        given = {"cameras": ["front"], "image_topics": ["camera/image_raw"], "warm_up_height": 12, "warm_up_width": 10}
+        overrides = [Parameter(name, value=value) for name, value in (given | parameters).items()]
+        self.node = RewardNode(context=self.context, parameter_overrides=overrides, namespace=namespace)
+        self.add(self.node)
+
+    def start(self) -> None:
+        assert self.change("configure")
+        assert self.change("activate")
+
+    def close(self) -> None:
+        self.node.on_shutdown(None)
+        super().close()
