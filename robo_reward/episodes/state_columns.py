@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,8 @@ from torch import Tensor
 
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.errors import DataSetError
+
+_FORM = "{column: observation.state, first: 0, stop: 3}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +41,26 @@ class StateColumn:
         return numbers * self.scale
 
 
-def chosen_state(
-    features: Mapping[str, Feature], state: Mapping[str, Mapping[str, Any]], *, where: str
-) -> dict[str, StateColumn]:
-    """Check a choice of state against the columns that there are.
+def chosen_state(features: Mapping[str, Feature], state: object, *, where: str) -> dict[str, StateColumn]:
+    """Check a choice of state, name to fields of a `StateColumn`, against the columns that there are.
+
+    Args:
+        features: Of the data set, by column.
+        state: As a person wrote it into a configuration.
+        where: Names the data set in messages.
 
     Raises:
-        DataSetError: A column that is not there, holds no numbers, is not for models to see, or is too short; or
-            fields that a `StateColumn` has not.
+        DataSetError: A column that is not there, holds no numbers, is not for models to see, or is too short; fields
+            that a `StateColumn` has not, or what is no mapping of them at all.
         ValueError: Values that a `StateColumn` does not allow.
     """
-    return {name: _checked(name, given, features, where) for name, given in state.items()}
+    if not isinstance(state, Mapping):
+        raise DataSetError(f"state must map names to fields such as {_FORM}, got {state!r}")
+    return {str(name): _checked(str(name), given, features, where) for name, given in state.items()}
 
 
-def _checked(name: str, given: Mapping[str, Any], features: Mapping[str, Feature], where: str) -> StateColumn:
-    allowed = [field.name for field in fields(StateColumn)]
-    if "column" not in given or set(given) - set(allowed):
-        raise DataSetError(
-            f"state '{name}' has the fields {sorted(given)}; allowed: {allowed}, of which column is needed"
-        )
-    choice = StateColumn(**given)
+def _checked(name: str, given: object, features: Mapping[str, Feature], where: str) -> StateColumn:
+    choice = _read_choice(name, given)
     # ground truth and rewards are not for models to see: only what a robot observes
     felt = {key: feature for key, feature in features.items() if key.startswith("observation.") and _is_vector(feature)}
     if choice.column not in felt:
@@ -73,6 +74,24 @@ def _checked(name: str, given: Mapping[str, Any], features: Mapping[str, Feature
             f"which has {size} numbers"
         )
     return choice
+
+
+def _read_choice(name: str, given: object) -> StateColumn:
+    if not isinstance(given, Mapping):
+        raise DataSetError(f"state '{name}' must hold fields such as {_FORM}, got {given!r}")
+    allowed = [field.name for field in fields(StateColumn)]
+    if "column" not in given or set(given) - set(allowed):
+        raise DataSetError(
+            f"state '{name}' has the fields {sorted(given)}; allowed: {allowed}, of which column is needed"
+        )
+    if not isinstance(given["column"], str):
+        raise DataSetError(f"state '{name}': column must be a name, got {given['column']!r}")
+    for field, also in (("first", int), ("stop", int | None)):
+        if not isinstance(given.get(field, 0), also) or isinstance(given.get(field), bool):
+            raise DataSetError(f"state '{name}': {field} must be a whole number, got {given[field]!r}")
+    if not isinstance(given.get("scale", 1.0), (int, float)) or isinstance(given.get("scale"), bool):
+        raise DataSetError(f"state '{name}': scale must be a number, got {given['scale']!r}")
+    return StateColumn(**given)
 
 
 def _is_vector(feature: Feature) -> bool:

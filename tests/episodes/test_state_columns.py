@@ -4,7 +4,8 @@ import torch
 from lerobot_data import write_data_set
 
 from robo_reward.episodes.lerobot import LeRobotEpisodes
-from robo_reward.episodes.state_columns import StateColumn
+from robo_reward.episodes.lerobot_format import Feature
+from robo_reward.episodes.state_columns import StateColumn, chosen_state
 from robo_reward.errors import DataSetError
 
 
@@ -57,3 +58,23 @@ def test_an_empty_slice_and_a_scale_of_nothing_are_refused():
         StateColumn(column="a", first=2, stop=2)
     with pytest.raises(ValueError, match="the scale of 'a' must be finite and not 0, got 0"):
         StateColumn(column="a", scale=0.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (["tool_position"], r"state must map names to fields such as \{column: .*\}, got \['tool_position'\]"),
+        ({"tool_position": "a"}, r"state 'tool_position' must hold fields such as \{column: .*\}, got 'a'"),
+        (
+            {"tool_position": {"column": "a", "stop": 2.5}},
+            "state 'tool_position': stop must be a whole number, got 2.5",
+        ),
+        ({"tool_position": {"column": "a", "first": None}}, "first must be a whole number, got None"),
+        ({"tool_position": {"column": "a", "scale": "mm"}}, "state 'tool_position': scale must be a number, got 'mm'"),
+        ({"tool_position": {"column": ["a"]}}, r"state 'tool_position': column must be a name, got \['a'\]"),
+    ],
+)
+def test_what_a_configuration_may_hold_instead_of_a_choice_is_refused_in_words(state, message):
+    features = {"a": Feature(dtype="float32", shape=(3,), names=None)}
+    with pytest.raises(DataSetError, match=message):
+        chosen_state(features, state, where="data")
