@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from robo_reward_ros.bound_model import TaskSettings
 from robo_reward_ros.gate_parameters import GATE_PARAMETERS, gate_limits
-from robo_reward_ros.node_settings import core_settings, task_of_request, task_settings, topics_of
+from robo_reward_ros.node_settings import check_cameras, core_settings, task_of_request, task_settings, topics_of
 from robo_reward_ros.parameters import Parameter, ParameterTable
 from robo_reward_ros.reference import page
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
@@ -78,7 +78,7 @@ def test_parameters_become_settings():
 )
 def test_cameras_that_make_no_sense_are_refused(change, text):
     with pytest.raises(ValueError, match=text):
-        topics_of(GIVEN | change), core_settings(GIVEN | change, session=0)
+        check_cameras(GIVEN | change)
 
 
 def request(**fields) -> SimpleNamespace:

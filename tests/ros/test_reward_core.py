@@ -359,6 +359,22 @@ def test_switched_off_there_is_no_reward_and_switched_on_another_episode(robot):
     assert (live.said[-1].status, live.said[-1].episode) == (Status.OK, 1)
 
 
+def test_a_result_of_before_rewards_were_switched_off_is_not_told_after_they_were_switched_on(robot):
+    model = Gated(green_model())
+    live = robot(model)
+    live.steps(0.1, 0.2)
+    model.gate.clear()
+    live.clocks.pass_by(0.1)
+    live.sees(0.3)
+    until(lambda: model.asked == 3)
+    live.core.enable(enabled=False)
+    live.core.enable(enabled=True)
+    model.gate.set()
+    live.settle()
+    assert [each.status for each in live.said[2:]] == [Status.DISABLED, Status.WARMUP]
+    assert live.said[-1].truncated
+
+
 def test_another_task_is_another_model_and_another_episode(robot):
     live = robot()
     live.steps(0.1, 0.2)

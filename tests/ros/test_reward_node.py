@@ -270,14 +270,16 @@ def test_another_task_is_bound_while_the_node_runs_or_refused_with_a_reason(benc
         {"reward_model": "/nowhere/"},
         {"cameras": []},
         {"image_topics": ["one", "two"]},
+        {"image_topics": ["no topic!"]},
         {"optional_cameras": ["front"]},
         {"optional_cameras": ["side"]},
     ],
 )
-def test_a_configuration_that_is_wrong_leaves_the_node_unconfigured(bench, wrong):
-    live = bench(begin=False, **wrong)
+def test_a_configuration_that_is_wrong_is_told_and_leaves_the_node_unconfigured(bench, wrong, capfd):
+    live, told = bench(begin=False, **wrong), []
     assert not live.change("configure")
     assert live.state == "unconfigured"
+    until(lambda: "on_configure: " in (told.append(capfd.readouterr().err) or "".join(told)))
 
 
 def test_two_arms_in_two_namespaces_do_not_hear_each_other(bench):

@@ -50,6 +50,17 @@ def test_a_result_of_an_earlier_generation_is_not_delivered(slow):
     assert (started, delivered) == (["old", "new"], ["new"])
 
 
+def test_a_job_that_waits_is_not_begun_once_another_generation_has(slow):
+    worker, gate, started, _ = slow
+    worker.offer("at work")
+    until(lambda: started)
+    worker.offer("waits")
+    worker.begin_generation()
+    gate.set()
+    until(lambda: worker.idle)
+    assert started == ["at work"]
+
+
 def test_a_call_comes_after_the_job_at_work_and_before_the_one_that_waits(slow):
     worker, gate, started, delivered = slow
     order = []

@@ -81,6 +81,12 @@ def bind_model(settings: TaskSettings) -> BoundModel:
         raise ValueError(failure_text(error) or str(error)) from error
 
 
+def use_threads(number: int) -> None:
+    """Let a forward pass have so many threads of the processor; 0 = torch decides."""
+    if number:
+        torch.set_num_threads(number)
+
+
 def warm_up(bound: BoundModel, cameras: Sequence[str], *, height: int, width: int, times: int = 2) -> None:
     """Show the model black pictures, so that the first real ones find it ready, and so that it names what it misses.
 

@@ -24,6 +24,16 @@ def topics_of(given: Mapping[str, Any]) -> dict[str, str]:
     return dict(zip(cameras, topics, strict=True))
 
 
+def check_cameras(given: Mapping[str, Any]) -> None:
+    """Refuse cameras and topics that make no sense.
+
+    Raises:
+        ValueError: As `topics_of` and `core_settings`.
+    """
+    topics_of(given)
+    core_settings(given, session=0)
+
+
 def core_settings(given: Mapping[str, Any], *, session: int) -> CoreSettings:
     """Give what the core needs.
 

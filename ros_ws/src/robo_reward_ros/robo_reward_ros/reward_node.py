@@ -3,15 +3,14 @@
 import time
 from typing import Any
 
-import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from robo_reward_msgs.msg import RewardModelInfo, RewardStamped
 from std_msgs.msg import Float64, Header
 
 from robo_reward_ros.answer import Answer, Status
-from robo_reward_ros.bound_model import BoundModel, bind_model, warm_up
-from robo_reward_ros.node_settings import core_settings, task_settings, topics_of
+from robo_reward_ros.bound_model import BoundModel, bind_model, use_threads, warm_up
+from robo_reward_ros.node_settings import check_cameras, core_settings, task_settings
 from robo_reward_ros.reward_core import RewardCore
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
 from robo_reward_ros.reward_services import offer_services
@@ -19,8 +18,7 @@ from robo_reward_ros.ros_inputs import listen, resolved_topics
 from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, NodeClocks, declare, log_verdict, spin, told, values
 from robo_reward_ros.ros_messages import diagnostic_message, info_message, reward_message
 
-BUSY = 5.0
-"""How long a model may take to finish when the node is deactivated [s]."""
+BUSY = 5.0  # how long a model may take to finish when the node is deactivated [s]
 
 
 class RewardNode(LifecycleNode):
@@ -42,9 +40,9 @@ class RewardNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, check its weights, and have it look at black pictures."""
         given = values(self, REWARD_PARAMETERS)
-        topics_of(given), core_settings(given, session=0)  # refuse what is wrong before the model is loaded
-        if given["torch_threads"]:
-            torch.set_num_threads(given["torch_threads"])
+        check_cameras(given)  # before the model is loaded, which may take long
+        resolved_topics(self, given)
+        use_threads(given["torch_threads"])
         bound = bind_model(task_settings(given))
         warm_up(bound, given["cameras"], height=given["warm_up_height"], width=given["warm_up_width"])
         self._bound, self.given = bound, given

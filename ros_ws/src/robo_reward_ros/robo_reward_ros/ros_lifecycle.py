@@ -10,6 +10,7 @@ import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -62,7 +63,7 @@ def told(transition: Transition) -> Transition:
     def wrapped(node: Any, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
-        except MODEL_FAULTS as error:
+        except (*MODEL_FAULTS, NameValidationException) as error:
             node.get_logger().error(f"{transition.__name__}: {error}")
             return TransitionCallbackReturn.FAILURE
 
