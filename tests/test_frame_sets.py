@@ -14,7 +14,7 @@ CAMERAS = ("front", "side", "wrist")
 arrivals = st.lists(
     st.tuples(
         st.sampled_from(CAMERAS),
-        st.integers(-50, 3000),  # stamp [ms]
+        st.integers(-50, 3000) | st.integers(1, 150),  # stamp [ms]
         st.integers(0, 3000),  # now [ms]
     ),
     max_size=60,
@@ -182,6 +182,16 @@ def test_an_optional_frame_that_can_no_longer_fit_ends_the_waiting():
     out = sets.add("side", 7, stamp_ns=140 * MS)
     assert out is not None
     assert out.frames == {"front": 1, "side": None}
+    assert sets.dropped["side"] == {Drop.OUT_OF_ORDER: 1}
+    assert sets.waiting["side"] == 1
+
+
+def test_an_optional_frame_does_not_widen_a_set_beyond_the_tolerance():
+    sets = built(cameras=CAMERAS, optional=["wrist"])
+    (out,) = fed(sets, [("wrist", 115, 0), ("front", 100, 0), ("side", 108, 0)])
+    assert out.frames == {"front": 1, "side": 2, "wrist": None}
+    (out,) = fed(built(cameras=CAMERAS, optional=["wrist"]), [("wrist", 98, 0), ("front", 100, 0), ("side", 108, 0)])
+    assert (out.frames["wrist"], out.stamp_ns) == (0, 98 * MS)
 
 
 def test_an_optional_frame_older_than_the_last_set_does_not_turn_time_back():

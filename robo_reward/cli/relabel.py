@@ -13,6 +13,7 @@ from robo_reward.cli.choose_models import ChosenModels, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
 from robo_reward.episodes.bag import BagEpisodes
 from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.episodes.lerobot_rows import SENSED
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.models.saved_models import describe
 from robo_reward.perception.embedding_store import EmbeddingStore
@@ -128,7 +129,7 @@ def _provenance(config: DictConfig, chosen: ChosenModels, source: EpisodeSource)
         ]
     return {
         "software": f"robo_reward {version('robo-reward')}",
-        "episodes": plain(config.episodes),
+        "episodes": plain(config.episodes) | _felt_in_copy(config, source),
         "encoder": chosen.encoder_config,
         "models": chosen.described(),
         "shaping": plain(config.shaping),
@@ -140,6 +141,14 @@ def _provenance(config: DictConfig, chosen: ChosenModels, source: EpisodeSource)
             for text, told in chosen.success.items()
         },
     }
+
+
+def _felt_in_copy(config: DictConfig, source: EpisodeSource) -> Plain:
+    """Name the columns of a data set made of bags that hold what models felt; the topics beside them."""
+    if not isinstance(source, BagEpisodes) or not config.episodes.state:
+        return {}
+    topics = plain(config.episodes)["state"]
+    return {"state": {name: {"column": SENSED + name} for name in topics}, "state_topics": topics}
 
 
 def _plain_certificate(told: FittedSuccess) -> Plain | None:

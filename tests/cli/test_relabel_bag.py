@@ -44,6 +44,10 @@ def test_a_bag_becomes_a_data_set_with_rewards(bag, tmp_path, capsys):
     assert f"{bag}: observation.images.front: 8 of 8 frames are in sets" in said
     assert "(episodes.success_topic=TOPIC reads a topic)" in said
     provenance = json.loads((tmp_path / "out" / "meta" / "robo_reward" / "provenance.json").read_text())
+    felt = LeRobotEpisodes(tmp_path / "out", state=provenance["episodes"]["state"])
+    (clip,) = felt.clips(felt.episodes[0], num_frames=99)
+    assert clip.state["gripper_width"][0, 1, 0] == 0.04
+    assert provenance["episodes"]["state_topics"] == {"gripper_width": {"topic": "/gripper", "scale": 0.001}}
     assert provenance["episodes"]["cameras"] == {"front": "/front/image_raw", "wrist": "/wrist/compressed"}
 
 
