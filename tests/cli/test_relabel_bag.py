@@ -91,11 +91,3 @@ def test_wrong_settings_are_told_in_one_line_and_nothing_is_written(bag, tmp_pat
     assert text in " ".join(said.split())
     assert "Traceback" not in said
     assert not list(tmp_path.glob("out*"))
-
-
-def test_bags_are_not_written_from_data_sets(bag, tmp_path, capsys):
-    assert relabel(bag, tmp_path / "set", "episodes.instruction=make it green", NAMED) == 0
-    from_set = ["episodes=lerobot", f"episodes.path={tmp_path / 'set'}", f"output={tmp_path / 'out'}"]
-    prompts = ["reward_model.goal=[a green cube]", "reward_model.baseline=[a red cube]"]
-    assert main(["relabel", *from_set, "output_format=bag", *prompts]) == 2
-    assert "rewards go into bags where bags are read (episodes=mcap)" in capsys.readouterr().err
