@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 # one software renderer and one encoder per process share the cores; no network at run time
 export MUJOCO_GL ?= egl
 
-.PHONY: help venv demo test test-quick check format benchmark clean
+.PHONY: help venv demo test test-quick check format benchmark ros clean
 
 help:
 	@echo "make demo        record simulated tasks, put rewards into them, report: outputs/demo/report.html"
 	@echo "make test        all tests (make test-quick: the quick part)"
 	@echo "make check       format, lint, types, import rules"
 	@echo "make benchmark   the speed figures of the README, as JSON under benchmarks/results/"
+	@echo "make ros         ROS 2 messages and nodes into $(VENV) (wheels; DISTRO=jazzy), or by colcon where ROS is sourced"
 	@echo "make venv        the project environment in $(VENV) (PYTHON=python3.12 picks the interpreter)"
 
 venv: $(VENV)/.ready
@@ -46,6 +47,9 @@ format: venv
 
 benchmark: venv
 	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/relabel.py
+
+ros: venv
+	VENV=$(VENV) DISTRO=$(or $(DISTRO),kilted) ros_ws/build.sh
 
 clean:
 	rm -rf outputs $(VENV)
