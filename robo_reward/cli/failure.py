@@ -14,6 +14,20 @@ USER_ERRORS = (
     ModuleNotFoundError,
 )
 
+EXTRAS = {
+    "metaworld": "sim",
+    "mujoco": "sim",
+    "gymnasium": "sim",
+    "robo_reward_sim": "sim",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "transformers": "vlm",
+    "rosbags": "bags",
+    "rerun": "rerun",
+}
+"""Module to the extra that brings it."""
+
 
 def failure_text(error: BaseException) -> str | None:
     """Give the message for the user, or None for an error that is the program's own."""
@@ -21,8 +35,15 @@ def failure_text(error: BaseException) -> str | None:
         inner = failure_text(error.__cause__)
         return inner if inner is None else f"{inner} (in the configuration under {_full_key(error)})"
     if isinstance(error, ModuleNotFoundError):
-        return f"{error}; it comes with an extra: pip install 'robo-reward[sim]', [onnx] or [openvino]"
+        return _with_extra(error)
     return str(error).strip() if isinstance(error, USER_ERRORS) else None
+
+
+def _with_extra(error: ModuleNotFoundError) -> str:
+    """Say what to install, unless the error says so itself."""
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    told = str(error)
+    return told if extra is None or "pip install" in told else f"{told}: pip install 'robo-reward[{extra}]'"
 
 
 def _full_key(error: InstantiationException) -> str:
