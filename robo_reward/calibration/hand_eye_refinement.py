@@ -48,6 +48,8 @@ class PixelRefined:
     """One standard deviation of T_hand_camera, of the residuals as they were."""
     residuals: tuple[Float64[np.ndarray, "_corner 2"], ...]
     """Seen minus projected, per view [px]."""
+    held_out_px: float
+    """Root mean square reprojection error of views that were not fitted [px]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def refine_on_pixels(
     T_hand_camera: Pose,  # noqa: N803
     T_base_board: Pose,  # noqa: N803
     pixel_std: float,
+    folds: int,
 ) -> PixelRefined:
     """Fit T_hand_camera and T_base_board to the corners themselves, with a Huber loss.
 
@@ -136,6 +139,8 @@ def refine_on_pixels(
         T_hand_camera: Where it is looked for.
         T_base_board: Where the board is assumed.
         pixel_std: Standard deviation of a corner along each axis [px], the arm's own error included.
+        folds: Parts of the views, each held out once to measure the error on views that were not fitted; the hand's
+            pose says where the board is in them.
     """
     chains = [
         ChainView(
@@ -146,27 +151,41 @@ def refine_on_pixels(
         )
         for hand, view in zip(T_base_hand, views, strict=True)
     ]
+    found = _fitted_chains(chains, pixel_std)
+    values, slopes = _chained(chains, found, pixel_std)
+    noise = np.sqrt((values**2).mean())
+    variance = noise**2 * np.diag(np.linalg.inv(slopes.T @ slopes))[:6]
+    counts = np.cumsum([2 * len(view.ids) for view in views])[:-1]
+    # the outer motion takes what is seen from the old camera frame to the new one: the camera moves by its inverse
+    camera, board = T_hand_camera @ pose_of(found[:6]).inverse(), T_base_board @ pose_of(found[6:])
+    return PixelRefined(
+        T_hand_camera=camera,
+        T_base_board=board,
+        std=PoseStd(translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))),
+        residuals=tuple(-pixel_std * part.reshape(-1, 2) for part in np.split(values, counts)),
+        held_out_px=_held_out(chains, pixel_std, folds=folds),
+    )
 
-    solved = least_squares(
+
+def _fitted_chains(chains: Sequence[ChainView], pixel_std: float) -> Float64[np.ndarray, "12"]:
+    return least_squares(
         lambda x: _chained(chains, x, pixel_std)[0],
         np.zeros(12),
         jac=lambda x: _chained(chains, x, pixel_std)[1],  # pyright: ignore[reportArgumentType]
         loss="huber",
         f_scale=1.5,
         x_scale=0.01,
-    )
-    values, slopes = _chained(chains, solved.x, pixel_std)
-    noise = np.sqrt((values**2).mean())
-    variance = noise**2 * np.diag(np.linalg.inv(slopes.T @ slopes))[:6]
-    counts = np.cumsum([2 * len(view.ids) for view in views])[:-1]
-    # the outer motion takes what is seen from the old camera frame to the new one: the camera moves by its inverse
-    camera, board = T_hand_camera @ pose_of(solved.x[:6]).inverse(), T_base_board @ pose_of(solved.x[6:])
-    return PixelRefined(
-        T_hand_camera=camera,
-        T_base_board=board,
-        std=PoseStd(translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))),
-        residuals=tuple(-pixel_std * part.reshape(-1, 2) for part in np.split(values, counts)),
-    )
+    ).x
+
+
+def _held_out(chains: Sequence[ChainView], pixel_std: float, *, folds: int) -> float:
+    squares = []
+    for fold in range(min(folds, len(chains))):
+        kept = [chain for place, chain in enumerate(chains) if place % folds != fold]
+        left = [chain for place, chain in enumerate(chains) if place % folds == fold]
+        missed, _ = _chained(left, _fitted_chains(kept, pixel_std), 1.0)
+        squares.append((missed.reshape(-1, 2) ** 2).sum(axis=1))
+    return float(np.sqrt(np.concatenate(squares).mean()))
 
 
 def _chained(chains: Sequence[ChainView], x: np.ndarray, pixel_std: float) -> tuple[np.ndarray, np.ndarray]:

@@ -242,7 +242,10 @@ def _unseen_squares(view: Corners, intrinsics: Intrinsics) -> np.ndarray:
     posed, unseen = view.chosen(even), view.chosen(~even)
     good, turn, move = cv2.solvePnP(posed.points, posed.pixels, intrinsics.matrix, intrinsics.distortion)
     if not good:
-        return np.zeros(0)
+        raise CalibrationError(
+            f"{view.picture}: the corners fit no pose of the board with the lens of the other views, so the held-out "
+            "error is not known: remove this picture, or take a sharper one"
+        )
     pose = Pose.from_rotation_vector(move.ravel(), turn.ravel())
     return (_residual(unseen, pose, intrinsics) ** 2).sum(axis=1)
 

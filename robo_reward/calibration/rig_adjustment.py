@@ -17,6 +17,10 @@ from robo_reward.camera.pose import Pose
 
 _HUBER = 1.5
 """Standard deviations up to which a residual counts by its square."""
+_NOTHING = 1e-12
+"""Share of the largest eigenvalue below which corners tell nothing along an eigenvector."""
+_TRACE = 1e-9
+"""Share of an unknown in such eigenvectors that is rounding."""
 Loss = Literal["linear", "huber"]
 
 
@@ -67,7 +71,10 @@ class Adjustment:
     chi_square: float
     """Sum of squares of residuals and of deviations from what was known, each over its standard deviation."""
     camera_std: Mapping[str, PoseStd]
-    """One standard deviation of each camera's deviation (root of the sum over axes); FIXED stays FIXED."""
+    """One standard deviation of each camera's deviation (root of the sum over axes); FIXED stays FIXED.
+
+    FREE where the corners leave any of its motions open.
+    """
 
 
 def adjust_rig(
@@ -199,17 +206,28 @@ class _Problem:
         ]
 
     def _camera_std(self, derivative: sparse.csr_matrix) -> dict[str, PoseStd]:
-        information = (derivative.T @ derivative).toarray()
-        # what nothing tells of has an infinite deviation, not a small one
-        covariance = np.linalg.pinv(information, rcond=1e-14, hermitian=True)
+        deviation = _variances((derivative.T @ derivative).toarray())
         told = {}
         for name in self._cameras:
             columns = self._columns.get(("camera", name))
             if columns is None:
                 told[name] = FIXED
                 continue
-            variance = np.diag(covariance)[columns]
-            told[name] = PoseStd(
-                translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))
-            )
+            variance = deviation[columns]
+            told[name] = FREE
+            if np.isfinite(variance).all():
+                told[name] = PoseStd(
+                    translation=float(np.sqrt(variance[3:].sum())), rotation=float(np.sqrt(variance[:3].sum()))
+                )
         return told
+
+
+def _variances(information: Float64[np.ndarray, "unknown unknown"]) -> Float64[np.ndarray, " unknown"]:
+    """The diagonal of the information's inverse; what nothing tells of has an infinite variance, not a small one."""
+    diagonal = np.diag(information)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))  # radians and metres alike
+    values, vectors = np.linalg.eigh(information * scale[:, None] * scale)
+    shares = (vectors * scale[:, None]) ** 2
+    told = values > _NOTHING * values[-1]
+    untold = (vectors[:, ~told] ** 2).sum(axis=1) > _TRACE
+    return np.where(untold, np.inf, shares[:, told] @ (1 / values[told]))

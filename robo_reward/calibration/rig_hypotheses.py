@@ -7,7 +7,7 @@ import numpy as np
 
 from robo_reward.calibration.refusal import CalibrationError
 from robo_reward.calibration.rig_adjustment import FIXED, FREE, Adjustment, PoseStd, RigView, adjust_rig
-from robo_reward.calibration.rig_start import board_pose, start_rig
+from robo_reward.calibration.rig_start import board_pose, check_picture_size, start_rig
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Rig
@@ -51,11 +51,12 @@ class RigHypotheses:
 
         Raises:
             ValueError: A camera that the rig does not have.
-            CalibrationError: None can be compared.
+            CalibrationError: None can be compared, or a picture has another size than its lens was measured at.
         """
         cameras: dict[str, set[str]] = {}
         for view in views:
-            rig.camera(view.camera)  # refuses a name that the rig does not have
+            lens = rig.camera(view.camera).intrinsics  # refuses a name that the rig does not have
+            check_picture_size(view.corners, lens, camera=view.camera)
             cameras.setdefault(view.moment, set()).add(view.camera)
         kept = [view for view in views if known_board or len(cameras[view.moment]) > 1]
         if not kept:

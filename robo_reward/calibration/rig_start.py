@@ -15,12 +15,33 @@ _ARM = 0.5
 """Turns angles into lengths when poses are compared: as far as a board is from a camera, about [m]."""
 
 
-def board_pose(corners: Corners, intrinsics: Intrinsics) -> Pose:
-    """Give the pose of a flat board in a camera, T_camera_board, by PnP on its corners.
+def check_picture_size(corners: Corners, intrinsics: Intrinsics, *, camera: str) -> None:
+    """Refuse a picture of another size than the lens was measured at: its corners would mean other directions.
 
     Raises:
-        CalibrationError: OpenCV finds none.
+        CalibrationError: The sizes differ.
     """
+    lens = (intrinsics.width, intrinsics.height)
+    if corners.image_size != lens:
+        raise CalibrationError(
+            f"camera {camera}: {corners.picture} has {corners.image_size[0]} x {corners.image_size[1]} px, its lens "
+            f"was measured at {lens[0]} x {lens[1]} px: take pictures with that resolution, "
+            "measure the lens at this one, or, where the picture is only scaled, scale it (Intrinsics.scaled)"
+        )
+
+
+def board_pose(corners: Corners, intrinsics: Intrinsics, *, camera: str = "camera") -> Pose:
+    """Give the pose of a flat board in a camera, T_camera_board, by PnP on its corners.
+
+    Args:
+        corners: Of the board.
+        intrinsics: Of the camera, for pictures of this size.
+        camera: Its name, for messages.
+
+    Raises:
+        CalibrationError: The picture has another size than the lens was measured at, or OpenCV finds no pose.
+    """
+    check_picture_size(corners, intrinsics, camera=camera)
     arguments = (corners.points, corners.pixels, intrinsics.matrix, intrinsics.distortion)
     number, turns, moves, _ = cv2.solvePnPGeneric(*arguments, flags=cv2.SOLVEPNP_IPPE)
     if not number:
@@ -39,9 +60,12 @@ def start_rig(
     one moment does no harm.
 
     Raises:
-        CalibrationError: A camera that shares no moment with the others.
+        CalibrationError: A camera that shares no moment with the others, or whose pictures are not of its lens' size.
     """
-    seen = {(view.camera, view.moment): board_pose(view.corners, intrinsics[view.camera]) for view in views}
+    seen = {
+        (view.camera, view.moment): board_pose(view.corners, intrinsics[view.camera], camera=view.camera)
+        for view in views
+    }
     placed = {reference: Pose.identity()}
     while waiting := [name for name in intrinsics if name not in placed]:
         shared = {name: _through_boards(name, placed, seen) for name in waiting}

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from robo_reward.calibration.boards import Board
 from robo_reward.calibration.camera_file import read_camera
+from robo_reward.calibration.chosen_views import BoardViews
 from robo_reward.calibration.corners import Corners
 from robo_reward.calibration.hand_eye import HandEye, HandEyeSettings, eye_in_hand, eye_to_hand
 from robo_reward.calibration.hand_eye_poses import named_poses
@@ -23,12 +22,19 @@ from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Measurement, Rig, RigCamera
 from robo_reward.camera.rig_file import write_rig
+from robo_reward.cli.calibrate_outputs import free_outputs
 from robo_reward.cli.calibrate_pictures import views_with_bar
-from robo_reward.episodes.durable import check_absent
 
 _SOLVE: Mapping[str, Callable[[Sequence[Pose], Sequence[Pose], HandEyeSettings], HandEye]] = {
     "eye_in_hand": eye_in_hand,
     "eye_to_hand": eye_to_hand,
+}
+ON_THE_HAND = "hand-eye, eye in hand"
+"""How the measurement of a camera begins that the hand carries: its rig's base frame is the hand's, and moves."""
+_FRAMES = {"eye_in_hand": "the hand's frame, which moves", "eye_to_hand": "which must be the arm's base"}
+_HOW = {
+    "eye_in_hand": f"{ON_THE_HAND}: the base frame is the hand's and moves with the arm",
+    "eye_to_hand": "hand-eye, eye to hand: the camera stands still in the base frame",
 }
 
 
@@ -63,11 +69,10 @@ def calibrate_hand_eye(
 
     Raises:
         ValueError: An unknown mounting, or neither or both of pictures and board poses.
-        OutputError: The output exists.
+        OutputError: The output, or the picture beside it, exists.
         CalibrationError: The motion or the pictures do not tell enough.
     """
-    file, settings = Path(output), HandEyeSettings(**fit)
-    check_absent(file)
+    (file, picture), settings = free_outputs(output), HandEyeSettings(**fit)
     if mounting not in _SOLVE:
         raise ValueError(f"mounting must be {' or '.join(_SOLVE)}, got '{mounting}'")
     if (pictures is None) == (board_poses is None):
@@ -80,22 +85,22 @@ def calibrate_hand_eye(
         if board is None or pictures is None:
             raise ValueError("pictures need a board")
         seen = views_with_bar(pictures, board, reading=reading, detection=detection, name=name)
-        moments = _of_pictures(hand_poses, seen.views, seen.stamps, lens, pairs)
+        moments = _of_pictures(hand_poses, seen, lens, pairs, name)
     found = _SOLVE[mounting](moments.T_base_hand, moments.T_camera_board, settings)
     console = Console(stderr=True, soft_wrap=True)
     console.print(hand_eye_table(found))
-    pose, residual, how = found.T_mount_camera, float("nan"), f"{mounting}, {len(found.kept)} poses"
+    pose, residual, how = found.T_mount_camera, float("nan"), f"{_HOW[mounting]}; {len(found.kept)} poses"
     views, residuals = (), ()
     if moments.views:
-        refined = _on_pixels(found, moments, lens, mounting, pixel_std)
+        refined = _on_pixels(found, moments, lens, mounting=mounting, pixel_std=pixel_std, folds=settings.folds)
         views, residuals, pose = [moments.views[i] for i in found.kept], refined.residuals, refined.T_hand_camera
-        residual = float(np.sqrt((np.concatenate(residuals) ** 2).sum(axis=1).mean()))
-        how += ", refined on corners"
-    hand_eye_picture(found, views, residuals, file.with_suffix(".png"))
+        residual = refined.held_out_px
+        how += ", refined on corners; the residual is of held-out pictures"
+    hand_eye_picture(found, views, residuals, picture)
     measured = Measurement(date=date.today().isoformat(), how=how, residual_px=residual)
     rig = Rig(cameras={name: RigCamera(intrinsics=lens, T_base_camera=pose)}, base_frame=frame, measured=measured)
     write_rig(rig, file)
-    console.print(f"wrote {file} and {file.with_suffix('.png')}; the camera's pose is in {frame}", markup=False)
+    console.print(f"wrote {file} and {picture}; the camera's pose is in {frame}, {_FRAMES[mounting]}", markup=False)
 
 
 def _of_streams(hand: PoseStream, camera: PoseStream, pairs: int) -> _Moments:
@@ -104,15 +109,15 @@ def _of_streams(hand: PoseStream, camera: PoseStream, pairs: int) -> _Moments:
     return _Moments(T_base_hand=hand.at(stamps), T_camera_board=camera.at(camera.stamp[picked]))
 
 
-def _of_pictures(
-    hand_poses: str, views: Sequence[Corners], stamps: np.ndarray, lens: Intrinsics, pairs: int
-) -> _Moments:
+def _of_pictures(hand_poses: str, seen: BoardViews, lens: Intrinsics, pairs: int, name: str) -> _Moments:
     """By the pictures' names where the poses have names, else by the clock.
 
     Raises:
         ValueError: The names are of other pictures.
+        CalibrationError: The pictures have another size than the lens was measured at.
     """
-    boards = [board_pose(view, lens) for view in views]
+    views, stamps = seen.views, seen.stamps
+    boards = [board_pose(view, lens, camera=name) for view in views]
     if (named := named_poses(hand_poses)) is not None:
         kept = [place for place, view in enumerate(views) if view.picture in named]
         if views and not kept:
@@ -134,7 +139,9 @@ def _of_pictures(
     )
 
 
-def _on_pixels(found: HandEye, moments: _Moments, lens: Intrinsics, mounting: str, pixel_std: float) -> PixelRefined:
+def _on_pixels(
+    found: HandEye, moments: _Moments, lens: Intrinsics, *, mounting: str, pixel_std: float, folds: int
+) -> PixelRefined:
     hand = [moments.T_base_hand[place] for place in found.kept]
     return refine_on_pixels(
         hand if mounting == "eye_in_hand" else [pose.inverse() for pose in hand],
@@ -143,4 +150,5 @@ def _on_pixels(found: HandEye, moments: _Moments, lens: Intrinsics, mounting: st
         T_hand_camera=found.T_mount_camera,
         T_base_board=found.T_other_board,
         pixel_std=pixel_std,
+        folds=folds,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +13,8 @@ from robo_reward.calibration.intrinsics_fit import IntrinsicsSettings, fit_intri
 from robo_reward.calibration.report_pictures import intrinsics_picture
 from robo_reward.calibration.report_tables import intrinsics_table
 from robo_reward.camera.rig import Measurement
+from robo_reward.cli.calibrate_outputs import free_outputs
 from robo_reward.cli.calibrate_pictures import views_with_bar
-from robo_reward.episodes.durable import check_absent
 
 
 def calibrate_intrinsics(
@@ -32,18 +31,17 @@ def calibrate_intrinsics(
     """Fit, tell, and write the camera's YAML and a picture of coverage and residuals.
 
     Raises:
-        OutputError: The output exists.
+        OutputError: The output, or the picture beside it, exists.
         CalibrationError: The pictures do not tell enough.
     """
-    file, settings = Path(output), IntrinsicsSettings(**fit)
-    check_absent(file)
+    (file, picture), settings = free_outputs(output), IntrinsicsSettings(**fit)
     seen = views_with_bar(pictures, board, reading=reading, detection=detection, name=name)
     chosen = [seen.views[index] for index in choose_spread(seen.views, board, number=views)]
     found = fit_intrinsics(chosen, settings)
     how = f"{len(chosen)} views of a {type(board).__name__}; the residual is of held-out corners"
     measured = Measurement(date=date.today().isoformat(), how=how, residual_px=found.held_out_px)
-    intrinsics_picture(found, file.with_suffix(".png"))
+    intrinsics_picture(found, picture)
     write_camera(found.intrinsics, file, name=name, measured=measured)
     console = Console(stderr=True, soft_wrap=True)
     console.print(intrinsics_table(found))
-    console.print(f"wrote {file} and {file.with_suffix('.png')}", markup=False)
+    console.print(f"wrote {file} and {picture}", markup=False)

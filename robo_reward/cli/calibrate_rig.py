@@ -19,8 +19,9 @@ from robo_reward.calibration.rig_fit import RigFit, RigSettings, fit_rig
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.rig import Measurement, Rig, RigCamera
 from robo_reward.camera.rig_file import read_rig, write_rig
+from robo_reward.cli.calibrate_hand_eye import ON_THE_HAND
+from robo_reward.cli.calibrate_outputs import free_outputs
 from robo_reward.cli.calibrate_pictures import views_with_bar
-from robo_reward.episodes.durable import check_absent
 
 _BOARD = "board:"
 
@@ -43,12 +44,11 @@ def calibrate_rig(
     """Fit, tell, and write the rig's YAML and a picture of coverage and residuals of every camera.
 
     Raises:
-        ValueError: Cameras and pictures of different names, or an unknown way to pair them.
-        OutputError: The output exists.
+        ValueError: Cameras and pictures of different names, an unknown pairing, or a base that moves with the hand.
+        OutputError: The output, or the picture beside it, exists.
         CalibrationError: The pictures do not tell enough.
     """
-    file, settings = Path(output), RigSettings(**fit)
-    check_absent(file)
+    (file, picture), settings = free_outputs(output), RigSettings(**fit)
     if set(pictures) != set(cameras):
         raise ValueError(f"pictures and cameras must name the same, got {sorted(pictures)} and {sorted(cameras)}")
     lenses = {name: read_camera(path, name=name) for name, path in cameras.items()}
@@ -58,11 +58,11 @@ def calibrate_rig(
     }
     found = fit_rig(_paired(seen, pair, tolerance, stamps), lenses, board, settings)
     found, frame = _based(found, base, base_frame)
-    rig_picture(found, file.with_suffix(".png"))
+    rig_picture(found, picture)
     write_rig(_rig(found, lenses, frame, board), file)
     console = Console(stderr=True, soft_wrap=True)
     console.print(rig_table(found))
-    console.print(f"wrote {file} and {file.with_suffix('.png')}; base frame: {frame}", markup=False)
+    console.print(f"wrote {file} and {picture}; base frame: {frame}", markup=False)
 
 
 def _paired(seen: Mapping[str, BoardViews], pair: str, tolerance: float, stamps: str | None) -> list[RigView]:
@@ -82,6 +82,12 @@ def _based(fit: RigFit, base: str | None, base_frame: str | None) -> tuple[RigFi
     if base.startswith(_BOARD):
         return fit.based_on_board(base.removeprefix(_BOARD)), base_frame or "board"
     measured = read_rig(Path(base))
+    if measured.measured.how.startswith((ON_THE_HAND, "eye_in_hand")):
+        raise ValueError(
+            f"{base} holds a camera that the hand carries: its frame '{measured.base_frame}' moves with the arm and is "
+            "no base of cameras that stand still; give the file of a camera beside the arm (mounting=eye_to_hand), or "
+            "base=board:MOMENT"
+        )
     shared = [name for name in measured.cameras if name in fit.T_base_camera]
     if len(shared) != 1:
         raise ValueError(

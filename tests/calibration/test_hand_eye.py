@@ -111,13 +111,14 @@ def test_refinement_on_pixels_finds_the_truth_and_its_own_error():
         ]
         off = Pose.from_rotation_vector(np.array([0.01, -0.01, 0.02]), np.array([0.02, 0.0, -0.03]))
         found = refine_on_pixels(
-            hand, views, LENS, T_hand_camera=T_HAND_CAMERA @ off, T_base_board=board @ off, pixel_std=0.2
+            hand, views, LENS, T_hand_camera=T_HAND_CAMERA @ off, T_base_board=board @ off, pixel_std=0.2, folds=4
         )
         distance, angle = pose_difference(found.T_hand_camera, T_HAND_CAMERA)
         assert distance < 0.002
         errors.append((distance / found.std.translation, angle / found.std.rotation))
         rms = np.sqrt((np.concatenate(found.residuals) ** 2).mean())
         assert rms == pytest.approx(0.2, rel=0.15)
+        assert np.sqrt(2) * rms < found.held_out_px < 1.3 * np.sqrt(2) * rms
     assert (np.sqrt(np.mean(np.square(errors), axis=0)) < 1.8).all()
 
 

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from board_scenes import BOARD, LENS
@@ -123,6 +124,19 @@ def test_pictures_that_tell_too_little_are_refused_with_what_to_do():
         fit_intrinsics(views_of(9, rng, noise=0.5), IntrinsicsSettings(max_focal_std=0.001))
     with pytest.raises(CalibrationError, match=r"held-out corners are missed by [\d.]+ px, 0\.3 px is allowed"):
         fit_intrinsics(views_of(15, rng, noise=0.5), IntrinsicsSettings(max_error=0.3))
+
+
+def test_a_held_out_view_without_a_pose_is_named_and_not_passed_over(monkeypatch):
+    views = views_of(10, np.random.default_rng(3), noise=0.1)
+    solve = cv2.solvePnP
+
+    def fails_once(points, pixels, *lens):
+        good, turn, move = solve(points, pixels, *lens)
+        return good and not np.array_equal(pixels, views[4].pixels[::2]), turn, move
+
+    monkeypatch.setattr(cv2, "solvePnP", fails_once)
+    with pytest.raises(CalibrationError, match="picture 4: the corners fit no pose of the board with the lens of the"):
+        fit_intrinsics(views, SETTINGS)
 
 
 def test_pictures_of_two_sizes_are_not_of_one_camera():

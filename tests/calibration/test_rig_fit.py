@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -188,6 +190,23 @@ def test_what_is_known_of_a_camera_holds_it():
     assert found["free"] == pytest.approx(0.03, abs=0.01)
 
 
+def test_a_camera_of_which_corners_tell_nothing_is_uncertain_without_bound():
+    """It saw the board at another moment than the camera that holds the frame."""
+    rig = rig_of(3)
+    views = rig_views(rig, np.random.default_rng(2), moments=2, noise=0.2)
+    apart = [view for view in views if (view.camera == "camera_2") == (view.moment == "moment 1")]
+    cameras = {name: each.T_base_camera for name, each in rig.cameras.items()}
+    boards = {view.moment: cameras[view.camera] @ board_pose(view.corners, LENS) for view in apart}
+    known = {"camera_0": FIXED, "camera_1": FREE, "camera_2": FREE}
+    fit = adjust_rig(
+        apart, lenses(rig), T_base_camera=cameras, T_base_board=boards,
+        camera_known=known, board_known={}, pixel_std=0.2, loss="linear",
+    )  # fmt: skip
+    assert fit.camera_std["camera_2"] == FREE
+    assert 0 < fit.camera_std["camera_1"].translation < 0.03
+    assert fit.camera_std["camera_0"] == FIXED
+
+
 def test_chi_square_of_the_right_model_is_its_degrees_of_freedom():
     rig = rig_of(2)
     found = []
@@ -212,6 +231,21 @@ def test_the_board_pose_of_one_view_is_that_of_pnp():
     _, turn, move = cv2.solvePnP(corners.points, pixels, LENS.matrix, LENS.distortion)
     other = Pose.from_rotation_vector(move.ravel(), turn.ravel())
     assert pose_difference(board_pose(corners, LENS), other) == pytest.approx((0, 0), abs=1e-5)
+
+
+def test_pictures_of_another_size_than_the_lens_are_refused():
+    rig = rig_of(2)
+    views = rig_views(rig, np.random.default_rng(3), moments=8, noise=0.2)
+    small = replace(views[3].corners, pixels=views[3].corners.pixels / 2, image_size=(320, 240))
+    views[3] = replace(views[3], corners=small)
+    said = (
+        f"camera {views[3].camera}: {small.picture} has 320 x 240 px, its lens was measured at 640 x 480 px: take "
+        r"pictures with that resolution, .* \(Intrinsics\.scaled\)"
+    )
+    with pytest.raises(CalibrationError, match=said):
+        fit_rig(views, lenses(rig), BOARD, SETTINGS)
+    with pytest.raises(CalibrationError, match="camera wrist: moment 1 has 320 x 240 px"):
+        board_pose(small, LENS, camera="wrist")
 
 
 @pytest.mark.parametrize(

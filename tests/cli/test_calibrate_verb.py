@@ -111,6 +111,25 @@ def test_a_refused_calibration_writes_nothing_and_says_why(scene, tmp_path, caps
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("step", ["intrinsics", "rig", "hand-eye"])
+def test_a_photo_of_the_same_name_is_not_written_over(step, scene, tmp_path, capsys):
+    (tmp_path / "left.png").write_bytes(b"a photo")
+    words = {
+        "intrinsics": [f"pictures={scene / 'camera_0'}", "fit.min_tilt=5", "fit.max_focal_std=1"],
+        "rig": [scene.pictures, f"cameras={{camera_0: '{scene / 'lens.yaml'}', camera_1: '{scene / 'lens.yaml'}'}}"],
+        "hand-eye": [
+            f"pictures={scene / 'camera_0'}", f"hand_poses={scene / 'hand.csv'}", f"camera={scene / 'lens.yaml'}",
+            "mounting=eye_to_hand", "frame=base_link", "fit.max_angle=1.0",
+        ],
+    }[step]  # fmt: skip
+    board = f"board={scene / 'board.yaml'}"
+    assert main(["calibrate", step, *words, board, f"output={tmp_path / 'left.yaml'}"]) == 2
+    assert "left.png exists; name a" in said(capsys)
+    assert main(["calibrate", step, *words, board, f"output={tmp_path / 'other.png'}"]) == 2
+    assert "output must be a .yaml, with room for a .png of the same name" in said(capsys)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"left.png": b"a photo"}
+
+
 @pytest.fixture(scope="module")
 def rig_file(scene, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("rig") / "rig.yaml"
@@ -173,8 +192,25 @@ def test_a_camera_beside_the_base_is_found_from_a_board_in_the_hand(scene, tmp_p
     distance, angle = pose_difference(found.cameras["camera_0"].T_base_camera, true)
     assert distance < 3e-3
     assert np.degrees(angle) < 0.3
-    assert "DANIILIDIS" in said(capsys)
+    told = said(capsys)
+    assert "DANIILIDIS" in told
+    assert "the camera's pose is in base_link, which must be the arm's base" in told
     assert output.with_suffix(".png").is_file()
+    assert found.measured.how.endswith("; 9 poses, refined on corners; the residual is of held-out pictures")
+    assert found.measured.residual_px < 1.0
+
+
+def test_the_residual_of_hand_eye_is_of_pictures_that_were_not_fitted(scene, tmp_path, monkeypatch):
+    """Recorded, not the fitted one: the file's residual is what a verification takes for scatter."""
+    from robo_reward.cli import calibrate_hand_eye as step
+
+    fitted, refine = [], step.refine_on_pixels
+    monkeypatch.setattr(step, "refine_on_pixels", lambda *a, **k: fitted.append(refine(*a, **k)) or fitted[-1])
+    words = [f"pictures={scene / 'camera_0'}", f"hand_poses={scene / 'hand.csv'}", f"camera={scene / 'lens.yaml'}"]
+    words += [f"board={scene / 'board.yaml'}", "mounting=eye_to_hand", "frame=base_link", "fit.max_angle=1.0"]
+    assert main(["calibrate", "hand-eye", *words, f"output={tmp_path / 'rig.yaml'}"]) == 0
+    rms = np.sqrt((np.concatenate(fitted[0].residuals) ** 2).sum(axis=1).mean())
+    assert read_rig(tmp_path / "rig.yaml").measured.residual_px > 1.02 * rms
 
 
 def test_poses_of_other_pictures_are_named(scene, tmp_path, capsys):
@@ -207,7 +243,15 @@ def test_a_camera_on_the_hand_is_found_from_two_recordings_by_two_clocks(scene, 
     assert found.base_frame == "tool0"
     assert np.isnan(found.measured.residual_px)
     assert pose_difference(found.cameras["wrist"].T_base_camera, camera)[0] < 2e-3
-    assert "held-out error" in said(capsys)
+    told = said(capsys)
+    assert "held-out error" in told
+    assert "the camera's pose is in tool0, the hand's frame, which moves" in told
+    assert found.measured.how.startswith("hand-eye, eye in hand: the base frame is the hand's and moves with the arm;")
+    cameras = f"cameras={{wrist: '{scene / 'lens.yaml'}', camera_1: '{scene / 'lens.yaml'}'}}"
+    pictures = f"pictures={{wrist: '{scene / 'camera_0'}', camera_1: '{scene / 'camera_1'}'}}"
+    words = [pictures, cameras, f"board={scene / 'board.yaml'}", f"base={tmp_path / 'rig.yaml'}"]
+    assert main(["calibrate", "rig", *words, f"output={tmp_path / 'all.yaml'}"]) == 2
+    assert "holds a camera that the hand carries: its frame 'tool0' moves with the arm and is no base" in said(capsys)
 
 
 def test_a_rig_is_put_into_the_base_that_hand_eye_found(scene, tmp_path):
