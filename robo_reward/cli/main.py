@@ -4,11 +4,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from robo_reward.cli.configuration import compose_verb, help_text
-from robo_reward.cli.failure import USER_ERRORS, failure_text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 VERBS: Mapping[str, str] = {
     "demo": "record simulated tasks, put rewards into them, evaluate, report; needs no data and no download",
@@ -23,7 +22,19 @@ VERBS: Mapping[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the arguments name; 0 = well, 2 = the user can mend it, 130 = stopped with Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; nothing unfinished carries the output's name, the same command continues\n")
+        return 130
+
+
+def _main(given: Sequence[str]) -> int:
+    # imports take seconds and belong to what Ctrl-C stops
+    from rich.console import Console  # noqa: PLC0415
+
+    from robo_reward.cli.configuration import help_text  # noqa: PLC0415
+
     out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     if not given or given[0] in ("-h", "--help"):
         out.print(_usage(), markup=False)
@@ -42,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(verb, overrides, err)
 
 
-def _run(verb: str, overrides: Sequence[str], err: Console) -> int:
+def _run(verb: str, overrides: Sequence[str], err: "Console") -> int:
+    from robo_reward.cli.configuration import compose_verb  # noqa: PLC0415
+    from robo_reward.cli.failure import USER_ERRORS, failure_text  # noqa: PLC0415
+
     run: Callable[..., None] = import_module(f"robo_reward.cli.{verb}").run
     try:
         run(compose_verb(verb, overrides))
-    except KeyboardInterrupt:
-        err.print("stopped; nothing unfinished carries the output's name, the same command continues", markup=False)
-        return 130
     except USER_ERRORS as error:
         text = failure_text(error)
         if text is None:

@@ -19,6 +19,9 @@ from robo_reward.plans.plan_lift import Lift, TwoViews, ViewAndDepth, ViewAndHei
 from robo_reward.plans.plan_question import PlanQuestion
 from robo_reward.plans.way_points import Plan
 
+FARTHEST = 100.0
+"""Depths beyond this [m] are no metres."""
+
 
 def run(config: DictConfig) -> None:
     """Make the plan as configured and say where it is."""
@@ -65,7 +68,17 @@ def _lift(config: DictConfig, rig: Rig, pictures: dict[str, Picture]) -> Lift:
 def _depth(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"lift.depth={path}: there is no such file")
-    return np.load(path, allow_pickle=False).astype(np.float64)
+    depth = np.load(path, allow_pickle=False)
+    if not np.issubdtype(depth.dtype, np.floating):
+        raise ValueError(
+            f"lift.depth={path} holds {depth.dtype}: it must be metres as float32; is it millimetres? divide by 1000"
+        )
+    farthest = float(np.where(np.isfinite(depth), depth, 0).max(initial=0))
+    if farthest > FARTHEST:
+        raise ValueError(
+            f"lift.depth={path} goes to {farthest:g} m, more than {FARTHEST:g} m; is it millimetres? divide by 1000"
+        )
+    return depth.astype(np.float64)
 
 
 def _click(config: DictConfig, rig: Rig, pictures: dict[str, Picture], *, console: Console) -> None:

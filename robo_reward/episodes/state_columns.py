@@ -1,6 +1,6 @@
 """Which recorded columns a reward model may feel: slices of them under names that models know."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,29 +16,39 @@ _FORM = "{column: observation.state, first: 0, stop: 3}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateColumn:
-    """A slice of a recorded column, scaled to the unit that models expect: `scale · column[first:stop]`.
+    """Numbers of a recorded column, scaled to the unit that models expect: `scale · column[first:stop]`.
 
     Raises:
-        ValueError: A slice that is empty or begins before 0, or a scale of 0.
+        ValueError: A slice that is empty or begins before 0, indices that are none, below 0 or beside a slice, or a
+            scale of 0.
     """
 
     column: str
     first: int = 0
     stop: int | None = None
     """One past the last number; None = all from `first` on."""
+    indices: tuple[int, ...] | None = None
+    """Instead of a slice: which numbers, in the order that models expect; None = the slice.
+
+    Of x y z qx qy qz qw, as ROS orders it, [0, 1, 2, 6, 3, 4, 5] is the x y z qw qx qy qz of a `tool_pose`.
+    """
     scale: float = 1.0
     """SI units per unit of the recording."""
 
     def __post_init__(self) -> None:
         if self.first < 0 or (self.stop is not None and self.stop <= self.first):
             raise ValueError(f"a slice of '{self.column}' needs 0 <= first < stop, got [{self.first}, {self.stop})")
+        if self.indices is not None and (not self.indices or min(self.indices) < 0):
+            raise ValueError(f"indices of '{self.column}' must be one or more, from 0, got {list(self.indices)}")
+        if self.indices is not None and (self.first, self.stop) != (0, None):
+            raise ValueError(f"'{self.column}' is read by indices or by first and stop, not by both")
         if not (np.isfinite(self.scale) and self.scale != 0):
             raise ValueError(f"the scale of '{self.column}' must be finite and not 0, got {self.scale:g}")
 
     def read(self, values: np.ndarray) -> Float64[Tensor, "time size"]:
-        """Take the slice of every frame."""
-        numbers = torch.from_numpy(values.reshape(len(values), -1)[:, self.first : self.stop].astype(np.float64))
-        return numbers * self.scale
+        """Take these numbers of every frame."""
+        which = slice(self.first, self.stop) if self.indices is None else list(self.indices)
+        return torch.from_numpy(values.reshape(len(values), -1)[:, which].astype(np.float64)) * self.scale
 
 
 def chosen_state(features: Mapping[str, Feature], state: object, *, where: str) -> dict[str, StateColumn]:
@@ -68,6 +78,11 @@ def _checked(name: str, given: object, features: Mapping[str, Feature], where: s
             f"{where}: no column '{choice.column}' for state '{name}'; there are {', '.join(felt) or 'none'}"
         )
     size = int(np.prod(felt[choice.column].shape))
+    if choice.indices is not None and max(choice.indices) >= size:
+        raise DataSetError(
+            f"{where}: state '{name}' asks for the indices {list(choice.indices)} of '{choice.column}', "
+            f"which has {size} numbers"
+        )
     if (choice.stop or choice.first + 1) > size:
         raise DataSetError(
             f"{where}: state '{name}' asks for [{choice.first}, {choice.stop}) of '{choice.column}', "
@@ -91,7 +106,10 @@ def _read_choice(name: str, given: object) -> StateColumn:
             raise DataSetError(f"state '{name}': {field} must be a whole number, got {given[field]!r}")
     if not isinstance(given.get("scale", 1.0), (int, float)) or isinstance(given.get("scale"), bool):
         raise DataSetError(f"state '{name}': scale must be a number, got {given['scale']!r}")
-    return StateColumn(**given)
+    indices = given.get("indices")
+    if indices is not None and not (isinstance(indices, Sequence) and all(type(each) is int for each in indices)):
+        raise DataSetError(f"state '{name}': indices must be a list of whole numbers, got {indices!r}")
+    return StateColumn(**{**given, "indices": None if indices is None else tuple(indices)})
 
 
 def _is_vector(feature: Feature) -> bool:

@@ -31,6 +31,9 @@ OffWay = Literal["free", "costs"]
 Start = Literal["plan", "episode"]
 """Where the way begins: at the plan's w_0, or where the point is in the episode's first frame that knows it."""
 
+FAR = 100.0
+"""A point that begins farther off the way than this many times its length is in other units or another frame."""
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class AffordanceMemory:
@@ -39,8 +42,8 @@ class AffordanceMemory:
     point: Any
     """The point source's own memory."""
     steps: StepMemory
-    start: Float64[Tensor, "batch 3"]
-    """Where the way begins [m]; NaN while nobody knows."""
+    first: Float64[Tensor, "batch 3"]
+    """Where the point was when it was first known [m]; NaN before."""
 
 
 @final
@@ -56,9 +59,9 @@ class KeypointAffordance:
         spread² = gᵀ (Σ_point + (tolerance/2)² I) g + (b ‖∂Φ/∂p‖)²,   g = ∂Φ/∂p,   b = max(0, distance − tolerance)
 
     with the tolerance of the way point to which the segment leads: the plan is not meant more exactly, and says less
-    the farther off the way the point is. As published, progress itself does not mind: beside or beyond the goal is done
-    as well. With off_way="costs" it does: Φ − b / length of the way, at least 0. Geometry only: that an object came
-    along is told by the gripper alone; success is another signal.
+    the farther off the way the point is; a spread above 1 says nothing, and the model abstains. As published, progress
+    itself does not mind: beside or beyond the goal is done as well. With off_way="costs" it does: Φ − b / length of the
+    way, at least 0. Geometry only: that an object came along is told by the gripper alone; success is another signal.
 
     Args:
         plan: The plan, or its YAML file.
@@ -68,9 +71,11 @@ class KeypointAffordance:
         weighting: "segments" (1/K each, as published) or "arc_length".
         start: "plan", or "episode": w_0 is where the point is at first.
         off_way: "free", as published, or "costs".
+        instruction: What the episodes are told to do; a plan of another task is refused. None = not checked.
+        any_task: The plan is meant for the instruction although its task is put in other words.
 
     Raises:
-        ValueError: An unknown weighting, start or off_way; a plan that is none.
+        ValueError: An unknown weighting, start or off_way; a plan that is none, or of another task.
         FileNotFoundError: No such plan.
 
     Source:
@@ -87,10 +92,14 @@ class KeypointAffordance:
         weighting: Weighting = "segments",
         start: Start = "plan",
         off_way: OffWay = "free",
+        instruction: str | None = None,
+        any_task: bool = False,
     ) -> None:
         if start not in get_args(Start) or off_way not in get_args(OffWay):
             raise ValueError(f"start must be plan or episode, off_way free or costs; got {start!r} and {off_way!r}")
         self.plan = plan if isinstance(plan, Plan) else read_plan(plan)
+        if instruction is not None and not any_task:
+            _check_task(self.plan, instruction)
         self._point, self._start, self._weighting, self._off_way = point, start, weighting, off_way
         self._limits = None if gripper is None else GripperLimits.of(gripper)
         self._steps = None if self._limits is None else GripperSteps(self.plan, self._limits)
@@ -120,23 +129,25 @@ class KeypointAffordance:
         """Estimate the next frames of an episode; see `RecurrentRewardModel`.
 
         Raises:
-            ValueError: The clip's state lacks what the point source or the gripper steps need.
+            ValueError: The clip's state lacks what the point source or the gripper steps need, or the point begins so
+                far off the way that it must be in other units or another frame.
         """
         batch = seen.stamp.shape[0]
         located, point = self._point.locate(seen, None if memory is None else memory.point)
-        start = self._begun(located, None if memory is None else memory.start)
+        first = self._first(located, None if memory is None else memory.first)
         way = self._way.expand(batch, -1, -1).clone()
-        way[:, 0] = torch.where(start.isnan(), way[:, 0], start)
+        if self._start == "episode":
+            way[:, 0] = torch.where(first.isnan(), way[:, 0], first)
         width = self._width(seen)
         if self._steps is None or width is None:
             steps = StepMemory(
                 stage=torch.zeros(batch, dtype=torch.int64), gripper=torch.zeros(batch, dtype=torch.int8)
             )
-            return self._told(located, way[:, None], None), AffordanceMemory(point=point, steps=steps, start=start)
+            return self._told(located, way[:, None], None), AffordanceMemory(point=point, steps=steps, first=first)
         known = self._steps.begin(batch) if memory is None else memory.steps
         stage, steps = self._steps.resume(located.position, width, known)
         estimate = self._told(_unless(located, width.isnan()), way[:, None], stage)
-        return estimate, AffordanceMemory(point=point, steps=steps, start=start)
+        return estimate, AffordanceMemory(point=point, steps=steps, first=first)
 
     def _told(self, located: Located, way: Tensor, stage: Tensor | None) -> Estimate:
         allowed, settled = None, torch.full_like(located.position[..., 0], torch.nan)
@@ -150,7 +161,7 @@ class KeypointAffordance:
         covariance = located.covariance + (tolerance / 2).square()[..., None, None] * torch.eye(3, dtype=torch.float64)
         doubt = beyond * length_of(along.gradient)
         spread = (spread_along(gradient, covariance).square() + doubt.square()).sqrt()
-        unknown = progress.isnan() | spread.isnan()
+        unknown = progress.isnan() | ~(spread <= 1)  # NaN compares as false
         return Estimate(
             progress=torch.where(unknown, torch.nan, progress).float(),
             spread=torch.where(unknown, torch.nan, spread).float(),
@@ -166,16 +177,22 @@ class KeypointAffordance:
         slope = torch.where(beyond > 0, 1 / length, 0.0)[..., None]
         return (along.potential - beyond / length).clamp(0, 1), along.gradient - outward * slope
 
-    def _begun(self, located: Located, before: Tensor | None) -> Tensor:
-        """Where the way begins: the first known position of the episode, or the plan's own w_0."""
+    def _first(self, located: Located, before: Tensor | None) -> Tensor:
+        """The first known position of each episode; one that cannot be in metres of the base frame is refused."""
         batch = located.position.shape[0]
-        if self._start == "plan":
-            return self._way[0].expand(batch, -1)
-        start = torch.full((batch, 3), torch.nan, dtype=torch.float64) if before is None else before
+        seen = torch.full((batch, 3), torch.nan, dtype=torch.float64) if before is None else before
         known = ~located.position.isnan().any(dim=-1)
-        first = (known.cumsum(dim=1) == 0).sum(dim=1).clamp(max=known.shape[1] - 1)
-        here = located.position[torch.arange(batch), first]
-        return torch.where(start.isnan(), here, start)
+        at = (known.cumsum(dim=1) == 0).sum(dim=1).clamp(max=known.shape[1] - 1)
+        here = torch.where(seen.isnan(), located.position[torch.arange(batch), at], torch.nan)
+        away = polyline_potential(here, self._way, share=self._share).distance.nan_to_num(0).max()
+        length = length_of(self._way[1:] - self._way[:-1]).sum()
+        if away > FAR * length:
+            raise ValueError(
+                f"the tracked point begins {float(away):.3g} m from the plan's way, which is {float(length):.3g} m "
+                f"long: positions must be metres in the base frame '{self.plan.base_frame}' of the plan; are they "
+                "millimetres (scale: 0.001), or of another frame?"
+            )
+        return torch.where(seen.isnan(), here, seen)
 
     def _width(self, seen: Clip) -> Tensor | None:
         """The gripper's width [m] where the plan needs it."""
@@ -187,6 +204,15 @@ class KeypointAffordance:
                 f"{sorted(seen.state)}; give gripper=null to leave these steps out"
             )
         return seen.state["gripper_width"][..., 0]
+
+
+def _check_task(plan: Plan, instruction: str) -> None:
+    if " ".join(plan.task.split()).casefold() != " ".join(instruction.split()).casefold():
+        raise ValueError(
+            f"the plan is of the task '{plan.task}', the episodes are told '{instruction}': give each instruction its "
+            "own plan, in prompts.file=FILE.yaml with `INSTRUCTION: {plan: PLAN.yaml}`; where both are the same task "
+            "in other words, reward_model.any_task=true"
+        )
 
 
 def _unless(located: Located, unknown: Tensor) -> Located:

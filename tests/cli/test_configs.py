@@ -1,3 +1,4 @@
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def what_a_user_gives(name: str, folder: Path) -> list[str]:
             "reward_model.progress.target.quaternion_wxyz=[1, 0, 0, 0]",
             "reward_model.progress.target.box=[0.1, 0.1, 0.1]",
         ],
-        "keypoint_affordance": [f"reward_model.plan='{write_plan(CORNER, folder / 'plan.yaml')}'"],
+        "keypoint_affordance": [
+            f"reward_model.plan='{write_plan(replace(CORNER, task='make it green'), folder / 'plan.yaml')}'"
+        ],
         "vlm_judgement": [vlm],
         "vlm_process": [
             vlm.replace("reward_model", source),

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from recorded import record_red_to_green
 
@@ -42,6 +44,19 @@ def test_what_the_user_can_mend_is_one_line_without_a_traceback(arguments, messa
     text = said(capsys)
     assert message in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("slow", ["robo_reward.cli.configuration", "robo_reward.cli.plan"])
+def test_ctrl_c_while_things_are_imported_is_one_line(slow, monkeypatch, capsys):
+    class Stop:
+        def find_spec(self, name, *_):
+            if name == slow:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, slow, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Stop(), *sys.meta_path])
+    assert main(["plan", "task=a"]) == 130
+    assert said(capsys).startswith("stopped; ")
 
 
 def test_missing_prompts_are_named(tmp_path, capsys):

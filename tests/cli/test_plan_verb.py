@@ -81,6 +81,19 @@ def test_the_verb_takes_one_camera_with_heights_or_depth(rig_and_pictures, tmp_p
     assert away[:, 2].tolist() == pytest.approx([1.0, 1.0])
 
 
+@pytest.mark.parametrize(
+    ("depth", "message"),
+    [
+        (np.full((240, 320), 1000, dtype=np.uint16), "holds uint16: it must be metres as float32; is it millimetres"),
+        (np.full((240, 320), 1000, dtype=np.float32), "goes to 1000 m, more than 100 m; is it millimetres"),
+    ],
+)
+def test_depth_in_millimetres_is_refused(rig_and_pictures, tmp_path, depth, message):
+    np.save(tmp_path / "depth.npy", depth)
+    with ChatServer(lambda asked: None) as server, pytest.raises(ValueError, match=message):
+        ask(server, *rig_and_pictures, "lift.cameras=[top]", f"lift.depth={tmp_path / 'depth.npy'}")
+
+
 def test_a_model_that_does_not_understand_is_a_clear_error(rig_and_pictures, tmp_path):
     with says("what?") as server:
         with pytest.raises(PlanError, match="no plan in 2 attempts"):

@@ -1,6 +1,7 @@
 """A plan of key points in a recorded data set: what the arm felt is read, judged, and felt again by the evaluation."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.lerobot_writer import LeRobotWriter
 from robo_reward.plans.plan_file import write_plan
 
+ROUND = replace(CORNER, task="Go round the corner ")
 LENGTHS = (9, 12)
 STATE = "episodes.state={tool_position: {column: observation.state, first: 0, stop: 3}}"
 
@@ -36,7 +38,7 @@ def recorded(tmp_path_factory):
 def test_progress_along_the_plan_is_written_and_judged_by_what_was_felt(recorded, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     plan, output = tmp_path / "plan.yaml", tmp_path / "out"
-    write_plan(CORNER, plan)
+    write_plan(ROUND, plan)
     model = ["reward_model=keypoint_affordance", f"reward_model.plan='{plan}'", "reward_model.gripper=null"]
     assert main(["relabel", f"episodes.path={recorded}", f"output={output}", STATE, *model]) == 0
     progress = pq.read_table(sorted(output.glob("data/**/*.parquet")))["reward.progress"].to_numpy()
@@ -47,9 +49,21 @@ def test_progress_along_the_plan_is_written_and_judged_by_what_was_felt(recorded
     assert figures["voc_reversed"] == pytest.approx(-1)
 
 
+def test_a_plan_of_another_task_is_refused_unless_it_is_said_to_be_the_same(recorded, tmp_path, capsys):
+    plan = write_plan(replace(ROUND, task="bring it"), tmp_path / "plan.yaml")
+    model = ["reward_model=keypoint_affordance", f"reward_model.plan='{plan}'", "reward_model.gripper=null"]
+    asked = ["relabel", f"episodes.path={recorded}", STATE, *model]
+    assert main([*asked, f"output={tmp_path / 'out'}"]) == 2
+    told = capsys.readouterr().err
+    assert "the plan is of the task 'bring it', the episodes are told 'go round the corner'" in told
+    assert "prompts.file=FILE.yaml" in told
+    assert not (tmp_path / "out").exists()
+    assert main([*asked, f"output={tmp_path / 'out'}", "reward_model.any_task=true"]) == 0
+
+
 def test_a_plan_without_what_the_arm_felt_is_refused_and_nothing_is_written(recorded, tmp_path, capsys):
     plan, output = tmp_path / "plan.yaml", tmp_path / "out"
-    write_plan(CORNER, plan)
+    write_plan(ROUND, plan)
     model = ["reward_model=keypoint_affordance", f"reward_model.plan='{plan}'", "reward_model.gripper=null"]
     assert main(["relabel", f"episodes.path={recorded}", f"output={output}", *model]) != 0
     assert "tool_position" in capsys.readouterr().err

@@ -26,6 +26,23 @@ def test_state_comes_with_the_frames_that_it_was_recorded_with(folder):
     assert np.array_equal(felt["gripper_width"], recorded[:, 2:3] * 0.1)
 
 
+@pytest.mark.parametrize(
+    ("recorded", "choice"),
+    [
+        ("x y z qw qx qy qz", {"column": "a"}),
+        ("x y z qx qy qz qw", {"column": "a", "indices": [0, 1, 2, 6, 3, 4, 5]}),
+        ("qx qy qz qw gripper x y z", {"column": "a", "indices": [5, 6, 7, 3, 0, 1, 2]}),
+    ],
+)
+def test_a_pose_is_read_from_quaternions_of_either_order(recorded, choice):
+    names = recorded.split()
+    features = {"observation.a": Feature(dtype="float32", shape=(len(names),), names=names)}
+    column = chosen_state(features, {"tool_pose": choice | {"column": "observation.a"}}, where="data")["tool_pose"]
+    pose = {"x": 0.1, "y": 0.2, "z": 0.3, "qw": 0.5, "qx": -0.5, "qy": 0.5, "qz": -0.5, "gripper": 9.0}
+    felt = column.read(np.array([[pose[name] for name in names]] * 2))
+    assert felt.tolist() == [[0.1, 0.2, 0.3, 0.5, -0.5, 0.5, -0.5]] * 2
+
+
 def test_nothing_is_felt_unless_asked_for(folder):
     source = LeRobotEpisodes(folder)
     assert next(source.clips(source.episodes[0], num_frames=1)).state == {}
@@ -43,7 +60,11 @@ def test_nothing_is_felt_unless_asked_for(folder):
         ),
         (
             {"first": 1},
-            r"state 'tool_position' has the fields \['first'\]; allowed: \['column', 'first', 'stop', 'scale'\]",
+            r"has the fields \['first'\]; allowed: \['column', 'first', 'stop', 'indices', 'scale'\]",
+        ),
+        (
+            {"column": "observation.state", "indices": [0, 3]},
+            r"asks for the indices \[0, 3\] of 'observation.state', which has 3",
         ),
         ({"column": "observation.state", "first": 3}, r"asks for \[3, None\) of 'observation.state', which has 3"),
     ],
@@ -56,6 +77,10 @@ def test_a_column_that_models_may_not_feel_is_refused(folder, column, message):
 def test_an_empty_slice_and_a_scale_of_nothing_are_refused():
     with pytest.raises(ValueError, match=r"a slice of 'a' needs 0 <= first < stop, got \[2, 2\)"):
         StateColumn(column="a", first=2, stop=2)
+    with pytest.raises(ValueError, match=r"indices of 'a' must be one or more, from 0, got \[-1\]"):
+        StateColumn(column="a", indices=(-1,))
+    with pytest.raises(ValueError, match="'a' is read by indices or by first and stop, not by both"):
+        StateColumn(column="a", indices=(0,), stop=3)
     with pytest.raises(ValueError, match="the scale of 'a' must be finite and not 0, got 0"):
         StateColumn(column="a", scale=0.0)
 
@@ -71,6 +96,11 @@ def test_an_empty_slice_and_a_scale_of_nothing_are_refused():
         ),
         ({"tool_position": {"column": "a", "first": None}}, "first must be a whole number, got None"),
         ({"tool_position": {"column": "a", "scale": "mm"}}, "state 'tool_position': scale must be a number, got 'mm'"),
+        (
+            {"tool_position": {"column": "a", "indices": [0, True]}},
+            r"indices must be a list of whole numbers, got \[0, True\]",
+        ),
+        ({"tool_position": {"column": "a", "indices": 3}}, "indices must be a list of whole numbers, got 3"),
         ({"tool_position": {"column": ["a"]}}, r"state 'tool_position': column must be a name, got \['a'\]"),
     ],
 )

@@ -145,9 +145,36 @@ def test_off_the_way_the_spread_grows_with_the_distance_beyond_the_tolerance():
 
 
 def test_beside_the_goal_is_done_as_published_and_less_so_where_being_off_the_way_costs():
-    points = [(0.5, 0.03, 0), (1, 1, 0), (1, 1, 0.43), (1, 1.83, 0), (0, 0, 9)]
+    points = [(0.5, 0.03, 0), (1, 1, 0), (1, 1, 0.43), (1, 1.83, 0), (0, 0, 1.9)]
     assert told(model(), points) == [0.25, 1, 1, 1, 0]
     assert told(model(off_way="costs"), points) == pytest.approx([0.25, 1, 0.8, 0.6, 0])
+
+
+@pytest.mark.parametrize("off_way", ["free", "costs"])
+def test_where_the_spread_is_wider_than_all_progress_it_abstains(off_way):
+    points = torch.tensor([[(0, 0, 1.9), (0, 0, 2.1), (0, 0, 150)]], dtype=torch.float64)
+    found = model(off_way=off_way).estimate(felt(points))
+    assert found.abstained[0].tolist() == [False, True, True]
+    assert bool((found.spread[0, :1] <= 1).all())
+
+
+@pytest.mark.parametrize("start", ["plan", "episode"])
+def test_an_episode_that_begins_in_millimetres_is_refused(start):
+    nan, of = float("nan"), model(start=start)
+    points = torch.tensor([[(nan, nan, nan), (500, 300, 200)]], dtype=torch.float64)
+    message = r"begins 615 m from the plan's way, which is 2 m long: positions must be metres in the base frame 'world'"
+    with pytest.raises(ValueError, match=message):
+        of.estimate(felt(points))
+    _, memory = of.resume(piece(felt(points), 0, 1), None)
+    with pytest.raises(ValueError, match=message):
+        of.resume(piece(felt(points), 1, 2), memory)
+
+
+def test_a_plan_of_another_task_is_refused():
+    assert model(instruction="Bring the  puck to the goal\n").version == model().version
+    assert model(instruction="bring it", any_task=True).version == model().version
+    with pytest.raises(ValueError, match="plan is of the task 'bring the puck to the goal', .* told 'bring it'"):
+        model(instruction="bring it")
 
 
 def test_where_being_off_the_way_costs_the_spread_is_that_of_many_noisy_points():
