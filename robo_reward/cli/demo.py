@@ -10,6 +10,7 @@ from rich.table import Table
 
 from robo_reward.cli import evaluate, relabel
 from robo_reward.cli.build import Plain, build, plain
+from robo_reward.cli.configuration import compose_verb
 from robo_reward.episodes.durable import atomic_file
 from robo_reward.errors import OutputError
 
@@ -49,11 +50,13 @@ def _claim(output: Path, config: DictConfig) -> None:
 
 
 def _relabelling(config: DictConfig, output: Path) -> DictConfig:
+    whole = compose_verb("relabel", [])
+    beside = [str(name) for name in whole if name not in config]  # what relabelling asks beside the demo's own keys
     return _with(
         config,
-        {
+        plain(OmegaConf.masked_copy(whole, beside))
+        | {
             "output": str(output / "relabelled"),
-            "success_from": "dataset",
             "episodes": {"path": str(output / "episodes"), "success_column": "truth.success"},
             "demonstrations": {"path": str(output / "demonstrations")},
         },
