@@ -60,14 +60,16 @@ def rig_table(fit: RigFit) -> Table:
     return table
 
 
-def verdict_table(verdict: RigVerdict) -> Table:
-    """Give what became of each camera."""
-    title = (
-        f"{'MOVED' if verdict.moved else 'in place'}: χ² {verdict.statistic:.1f}, alarm above {verdict.threshold:.1f}"
-    )
+def verdict_table(verdict: RigVerdict, caught: float) -> Table:
+    """Give what became of each camera, and which move would have been caught with the probability `caught`."""
+    told = "MOVED" if verdict.moved else "in place" if verdict.in_place else "NOT KNOWN"
+    title = f"{told}: χ² {verdict.statistic:.1f}, alarm above {verdict.threshold:.1f}"
     table = Table("camera", "standing", "away", "turned", title=f"{title} (p = {verdict.p_value:.2g})")
     for name, each in verdict.cameras.items():
         table.add_row(name, each.standing, *_apart(each.distance, each.angle))
+    table.add_section()
+    smallest = verdict.smallest
+    table.add_row(f"caught with {caught:.0%}", "a move of", *_apart(smallest.distance, smallest.angle))
     return table
 
 

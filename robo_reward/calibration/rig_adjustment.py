@@ -118,6 +118,44 @@ def adjust_rig(
     return problem.adjustment(solved)
 
 
+def move_information(
+    views: Sequence[RigView],
+    intrinsics: Mapping[str, Intrinsics],
+    *,
+    T_base_camera: Mapping[str, Pose],  # noqa: N803 (frames)
+    T_base_board: Mapping[str, Pose],  # noqa: N803
+    camera_known: Mapping[str, PoseStd],
+    board_known: Mapping[str, PoseStd],
+    pixel_std: float,
+) -> dict[str, Float64[np.ndarray, "6 6"]]:
+    """Say what corners tell of a move of each camera that nothing else explains.
+
+        S = A_cc − A_c (A + P)⁻¹ A_cᵀ
+
+    with the information A of the corners and P of what is known beforehand: a camera that moves by δ, a rotation vector
+    [rad] and a translation [m] in its own frame, raises the least sum of squares by δᵀ S δ, to second order.
+
+    Args:
+        views: As in `adjust_rig`, like all that follows; no camera may be FIXED or FREE.
+        intrinsics: Of every camera.
+        T_base_camera: Where the cameras are.
+        T_base_board: Where the boards are.
+        camera_known: How well the first is known.
+        board_known: How well the second.
+        pixel_std: Standard deviation of a corner along each axis [px].
+    """
+    problem = _Problem(
+        views,
+        intrinsics,
+        T_base_camera=T_base_camera,
+        T_base_board=T_base_board,
+        camera_known=camera_known,
+        board_known=board_known,
+        pixel_std=pixel_std,
+    )
+    return problem.move_information()
+
+
 class _Problem:
     """The sparse least-squares problem: which numbers belong to which camera and board."""
 
@@ -194,6 +232,20 @@ class _Problem:
             chi_square=float(residual @ residual),
             camera_std=self._camera_std(derivative),
         )
+
+    def move_information(self) -> dict[str, Float64[np.ndarray, "6 6"]]:
+        """Give S of every camera at the start."""
+        _, derivative = self.residual(np.zeros(self.size))
+        both = (derivative.T @ derivative).toarray()
+        known = np.zeros(self.size)
+        for columns, std in self._priors():
+            known[columns] = 1 / std**2
+        told = both - np.diag(known)
+        columns = {name: self._columns["camera", name] for name in self._cameras}
+        return {
+            name: told[at, at] - told[at] @ np.linalg.lstsq(both, told[:, at], rcond=None)[0]
+            for name, at in columns.items()
+        }
 
     def _motion(self, x: np.ndarray, key: tuple[str, str]) -> Float64[np.ndarray, "6"]:
         return x[self._columns[key]] if key in self._columns else np.zeros(6)

@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from robo_reward.calibration.refusal import CalibrationError
-from robo_reward.calibration.rig_adjustment import FIXED, FREE, Adjustment, PoseStd, RigView, adjust_rig
+from robo_reward.calibration.rig_adjustment import (
+    FIXED,
+    FREE,
+    Adjustment,
+    PoseStd,
+    RigView,
+    adjust_rig,
+    move_information,
+)
 from robo_reward.calibration.rig_start import board_pose, check_picture_size, start_rig
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
@@ -102,6 +111,26 @@ class RigHypotheses:
             fit = min(fit, other, key=lambda each: each.chi_square)
         return fit
 
+    def move_information(self, boards: Mapping[str, Pose]) -> dict[str, Float64[np.ndarray, "6 6"]]:
+        """Say what corners tell of a move of each camera, with the others where the rig says, as well as is known.
+
+        Args:
+            boards: Where the board is, by moment.
+        """
+        return move_information(
+            self.views,
+            self._lenses,
+            T_base_camera={name: self.rig.cameras[name].T_base_camera for name in self.cameras},
+            T_base_board=boards,
+            camera_known=dict.fromkeys(self.cameras, self.camera_known),
+            board_known=self._board_known,
+            pixel_std=self.pixel_std,
+        )
+
+    @property
+    def _board_known(self) -> dict[str, PoseStd]:
+        return dict.fromkeys(self._moments, self.known_board.known) if self.known_board else {}
+
     @property
     def _moments(self) -> list[str]:
         return list(dict.fromkeys(view.moment for view in self.views))
@@ -158,7 +187,7 @@ class RigHypotheses:
             T_base_camera=placed,
             T_base_board=boards,
             camera_known=known,
-            board_known=dict.fromkeys(boards, self.known_board.known) if self.known_board else {},
+            board_known=self._board_known,
             pixel_std=self.pixel_std,
             loss="linear",
         )

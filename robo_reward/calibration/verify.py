@@ -8,6 +8,10 @@ one, whatever the board's size and place, and whatever errors of the lens both h
 quantile, so false alarms come at the rate that was asked for. Where corners scatter more than was stated, the scatter
 that H1 leaves is taken instead.
 
+What would be missed. Few corners, or ones that scatter, tell little: a rig that is called in place on their word may
+well have moved. The smallest move that would be caught with 99 % is therefore told with every verdict, and above 2 cm
+or 2° the rig is not called in place.
+
 What cannot be told. Between two cameras, which one moved; a move of all cameras together; a camera that shares no board
 with another. A board that still lies where it was measured tells all three: then it is a witness, too (`known_board`).
 """
@@ -22,6 +26,7 @@ from scipy import stats
 from robo_reward.calibration.refusal import CalibrationError
 from robo_reward.calibration.rig_adjustment import Adjustment, PoseStd, RigView
 from robo_reward.calibration.rig_hypotheses import KnownBoard, RigHypotheses
+from robo_reward.calibration.verify_power import SmallestMove, smallest_move
 from robo_reward.camera.pose import Pose, pose_difference
 from robo_reward.camera.rig import Rig
 
@@ -35,7 +40,7 @@ class VerifySettings:
     """How sure an alarm must be, and how well everything is known.
 
     Raises:
-        ValueError: A probability outside (0, 0.5) or a standard deviation that is not positive.
+        ValueError: A probability outside its range, or a standard deviation or a bound that is not positive.
     """
 
     false_alarm: float = 0.005
@@ -51,10 +56,21 @@ class VerifySettings:
     """
     max_scatter: float = 10.0
     """So many times that is no scatter but another lens, another board or another camera's picture."""
+    caught: float = 0.99
+    """Probability with which a move of `max_distance` or `max_angle` must be caught, in [0.5, 1)."""
+    max_distance: float = 0.02
+    """Where only larger moves would be caught [m], no rig is called in place."""
+    max_angle: float = 2.0
+    """The same of turns [degrees]."""
 
     def __post_init__(self) -> None:
         if not 0 < self.false_alarm < 0.5:
             raise ValueError(f"false_alarm must be in (0, 0.5), got {self.false_alarm}")
+        if not 0.5 <= self.caught < 1 or min(self.max_distance, self.max_angle) <= 0:
+            raise ValueError(
+                "caught must be in [0.5, 1), max_distance and max_angle must be > 0, got "
+                f"{self.caught}, {self.max_distance}, {self.max_angle}"
+            )
         positive = (self.translation_std, self.rotation_std, self.max_scatter, self.pixel_std or 1.0)
         if min(positive) <= 0 or self.pixel_std == 0:
             raise ValueError(
@@ -89,9 +105,23 @@ class RigVerdict:
     """Probability of so large a statistic although nothing moved."""
     scatter_px: float
     """Standard deviation of corners along each axis that the best fit leaves [px]."""
+    smallest: SmallestMove
+    """What would be caught with the probability asked for, of the cameras that were compared."""
+    weak: bool
+    """Whether that is more than is allowed."""
     cameras: Mapping[str, CameraVerdict]
     T_base_board: Mapping[str, Pose]
     """Where the board is, by moment, as the cameras in place see it: to be kept as a witness."""
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Cameras of which nothing is known."""
+        return tuple(name for name, each in self.cameras.items() if each.standing == "not compared")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether every camera of the rig was compared, none moved, and a move would have been caught."""
+        return not (self.moved or self.not_compared or self.weak)
 
 
 def verify_rig(
@@ -119,6 +149,7 @@ def verify_rig(
     statistic = max(0.0, still.chi_square - best.chi_square)
     threshold = _threshold(check, 0, settings)
     moved = statistic > threshold
+    smallest = smallest_move(check, still, threshold=threshold, caught=settings.caught)
     freed, found = _culprits(check, best, still, settings) if moved else (set(), still)
     return RigVerdict(
         moved=moved,
@@ -126,6 +157,8 @@ def verify_rig(
         threshold=threshold,
         p_value=float(stats.chi2.sf(statistic, check.comparisons(0))),
         scatter_px=scatter,
+        smallest=smallest,
+        weak=bool(smallest.distance > settings.max_distance or np.degrees(smallest.angle) > settings.max_angle),
         cameras={name: _verdict(rig, name, check, freed, found, suspect=moved and not freed) for name in rig.cameras},
         T_base_board=found.T_base_board,
     )

@@ -16,9 +16,14 @@ from robo_reward.calibration.report_tables import verdict_table
 from robo_reward.calibration.rig_adjustment import PoseStd, RigView
 from robo_reward.calibration.verify import KnownBoard, RigVerdict, VerifySettings, verify_rig
 from robo_reward.camera.pose import Pose
+from robo_reward.camera.rig import Rig
 from robo_reward.camera.rig_file import read_rig
 from robo_reward.cli.calibrate_pictures import views_with_bar
 from robo_reward.episodes.durable import atomic_file
+
+
+class NotInPlaceError(CalibrationError):
+    """Nothing speaks for a move, but not enough against one: a camera was not compared, or the pictures tell little."""
 
 
 class RigMovedError(CalibrationError):
@@ -30,6 +35,7 @@ def calibrate_verify(
     board: Board,
     rig: str,
     pictures: Mapping[str, str | int],
+    cameras: Sequence[str] | None,
     board_pose: Sequence[float] | None,
     board_std: Sequence[float],
     reading: Mapping[str, Any],
@@ -41,26 +47,66 @@ def calibrate_verify(
 
     Raises:
         RigMovedError: A camera moved.
+        NotInPlaceError: A camera was not compared, or a move that matters might have been missed.
         CalibrationError: Nothing can be compared.
-        ValueError: A board pose of other than seven numbers.
+        ValueError: A board pose of other than seven numbers, or a camera that the rig does not have.
     """
-    measured, settings = read_rig(Path(rig)), VerifySettings(**test)
+    measured, settings = _chosen(read_rig(Path(rig)), pictures, cameras), VerifySettings(**test)
     known = None if board_pose is None else _known_board(board_pose, board_std)
     seen = {
         name: views_with_bar(where, board, reading=reading, detection=detection, name=name)
         for name, where in pictures.items()
+        if name in measured.cameras
     }
     verdict = verify_rig(measured, _paired(seen, known), settings, known_board=known)
-    Console(stderr=True, soft_wrap=True).print(verdict_table(verdict))
+    Console(stderr=True, soft_wrap=True).print(verdict_table(verdict, settings.caught))
     if output is not None:
         with atomic_file(Path(output)) as temporary:
             temporary.write_text(yaml.safe_dump(_as_plain(verdict), sort_keys=False))
     if verdict.moved:
         moved = [f"{name} ({each.standing})" for name, each in verdict.cameras.items() if each.standing in _GONE]
         raise RigMovedError(f"the rig is not as it was measured: {', '.join(moved)}; measure it again")
+    if verdict.not_compared:
+        raise NotInPlaceError(_uncompared(verdict, seen))
+    if verdict.weak:
+        raise NotInPlaceError(_too_weak(verdict, settings))
 
 
 _GONE = ("moved", "suspect")
+
+
+def _chosen(rig: Rig, pictures: Mapping[str, str | int], cameras: Sequence[str] | None) -> Rig:
+    for name in (*pictures, *(cameras or ())):
+        rig.camera(name)  # refuses a name that the rig does not have
+    kept = {name: each for name, each in rig.cameras.items() if cameras is None or name in cameras}
+    return Rig(cameras=kept, base_frame=rig.base_frame, measured=rig.measured)
+
+
+def _uncompared(verdict: RigVerdict, seen: Mapping[str, BoardViews]) -> str:
+    reasons = "; ".join(f"{name}: {_reason(seen.get(name))}" for name in verdict.not_compared)
+    compared = ", ".join(name for name in verdict.cameras if name not in verdict.not_compared)
+    return (
+        f"not every camera was compared, so the rig is not called in place: {reasons}. Take a picture with the board "
+        f"in view of it and of another, or leave it out on purpose: cameras=[{compared}]"
+    )
+
+
+def _reason(views: BoardViews | None) -> str:
+    if views is None:
+        return "no picture was given"
+    if not views.views:
+        return views.rejected[0].reason if views.rejected else "there are no pictures"
+    return "no other camera saw the board at that moment"
+
+
+def _too_weak(verdict: RigVerdict, settings: VerifySettings) -> str:
+    distance, angle = 1e3 * verdict.smallest.distance, np.degrees(verdict.smallest.angle)
+    return (
+        f"these pictures would catch with {settings.caught:.0%} only a move of {distance:.1f} mm or {angle:.2f}°, "
+        f"{1e3 * settings.max_distance:g} mm and {settings.max_angle:g}° are asked for, "
+        f"so the rig is not called in place (corners scatter by {verdict.scatter_px:.2f} px): take more "
+        "pictures, with the board in different places, larger in the picture; or measure the rig better"
+    )
 
 
 def _known_board(pose: Sequence[float], std: Sequence[float]) -> KnownBoard:
@@ -87,11 +133,13 @@ def _as_plain(verdict: RigVerdict) -> dict[str, Any]:
         at: [*pose.translation.tolist(), *pose.quaternion_wxyz.tolist()] for at, pose in verdict.T_base_board.items()
     }
     return {
+        "in_place": verdict.in_place,
         "moved": verdict.moved,
         "statistic": float(verdict.statistic),
         "threshold": float(verdict.threshold),
         "p_value": float(verdict.p_value),
         "scatter_px": float(verdict.scatter_px),
+        "smallest_move": {"distance": verdict.smallest.distance, "angle": verdict.smallest.angle},  # m, rad
         "cameras": {
             name: {"standing": each.standing, "distance": float(each.distance), "angle": float(each.angle)}
             for name, each in verdict.cameras.items()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from board_scenes import BOARD, rig_of, rig_views
@@ -73,9 +75,12 @@ def test_solvers_are_told_with_their_verdicts_and_drawn(tmp_path):
 
 def test_a_verdict_is_told_camera_by_camera(rig_and_fit):
     rig, _, views = rig_and_fit
-    told = text_of(verdict_table(verify_rig(rig, views[:2], VerifySettings())))
+    told = text_of(verdict_table(verify_rig(rig, views[:4], VerifySettings()), 0.99))
     assert "in place: χ²" in told
     assert told.count("in place") == 3
+    assert re.search(r"caught with 99% .* a move of .* [\d.]+ mm .* [\d.]+°", told)
+    strict = verify_rig(rig, views[:4], VerifySettings(max_distance=1e-4))
+    assert "NOT KNOWN: χ²" in text_of(verdict_table(strict, 0.99))
 
 
 def test_a_report_that_cannot_be_written_leaves_nothing(rig_and_fit, tmp_path):

@@ -1,8 +1,9 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from board_scenes import BOARD, LENS, board_before, rig_of, rig_views, seen_corners
+from scipy import stats
 
 from robo_reward.calibration.corners import Corners
 from robo_reward.calibration.refusal import CalibrationError
@@ -76,6 +77,7 @@ def test_a_rig_that_stands_still_is_in_place():
         assert not verdict.moved
         assert {each.standing for each in verdict.cameras.values()} == {"in place"}
         assert verdict.statistic < verdict.threshold
+        assert verdict.in_place == (not verdict.weak)
 
 
 def test_a_camera_that_moved_far_is_caught_too():
@@ -153,6 +155,8 @@ def test_a_camera_that_sees_no_shared_board_is_not_compared():
     verdict = verify_rig(rig, views, SETTINGS)
     assert verdict.cameras["camera_2"].standing == "not compared"
     assert np.isnan(verdict.cameras["camera_2"].distance)
+    assert verdict.not_compared == ("camera_2",)
+    assert not verdict.in_place
     with pytest.raises(CalibrationError, match="no two cameras see the board at once, so there is nothing to compare"):
         verify_rig(rig, views[:1], SETTINGS)
     with pytest.raises(ValueError, match="the rig has no camera 'top'"):
@@ -170,6 +174,60 @@ def test_the_board_of_a_rig_in_place_is_where_it_is():
     ]
     verdict = verify_rig(rig, views, SETTINGS)
     assert np.linalg.norm(verdict.T_base_board["now"].translation - board.translation) < 2e-3
+
+
+@pytest.mark.parametrize("place", [True, False])
+def test_the_least_move_that_is_told_is_the_one_that_is_caught(place):
+    """In the mean over directions and without noise, the statistic is the noncentrality that 99 % need."""
+    rig, rng = rig_of(3), np.random.default_rng(8)
+    board = board_before(rng, [each.T_base_camera for each in rig.cameras.values()], tilt=20)
+
+    def verdict(standing: Rig) -> RigVerdict:
+        views = []
+        for name, each in standing.cameras.items():
+            corners = seen_corners(each, board, rng, noise=0.0, name="now")
+            assert corners is not None
+            views.append(RigView(camera=name, moment="now", corners=corners))
+        return verify_rig(rig, views, SETTINGS)
+
+    smallest = verdict(rig).smallest
+    means = []
+    for name, camera in rig.cameras.items():
+        caught = []
+        for way in np.eye(3):
+            move = (smallest.distance * way, np.zeros(3)) if place else (np.zeros(3), smallest.angle * way)
+            stands = camera.T_base_camera @ Pose.from_rotation_vector(*move)
+            there = RigCamera(intrinsics=LENS, T_base_camera=stands)
+            found = verdict(Rig(cameras={**rig.cameras, name: there}, base_frame="b"))
+            caught.append(stats.ncx2.sf(found.threshold, 12, found.statistic))
+        means.append(np.mean(caught))
+    assert min(means) == pytest.approx(0.99, abs=0.03)
+
+
+def test_a_rig_of_large_residual_is_not_called_in_place_on_the_word_of_few_corners():
+    rig = rig_of(2, nearness=0.62)
+    views = rig_views(rig, np.random.default_rng(6), moments=2, noise=0.2)
+    rough = Measurement(date="unknown", how="in a test", residual_px=4.0)
+    good, weak = (verify_rig(each, views, SETTINGS) for each in (rig, replace(rig, measured=rough)))
+    assert good.in_place
+    assert good.smallest.distance < 0.015
+    assert not weak.moved
+    assert weak.weak
+    assert not weak.in_place
+    assert weak.smallest.distance > 0.02
+    more = verify_rig(rig, rig_views(rig, np.random.default_rng(6), moments=6, noise=0.2), SETTINGS)
+    assert more.smallest.distance < good.smallest.distance
+    assert more.smallest.angle < good.smallest.angle
+
+
+def test_pictures_of_another_size_than_the_lens_are_not_compared():
+    rig = rig_of(2)
+    first, *others = rig_views(rig, np.random.default_rng(6), moments=1, noise=0.2)
+    small = replace(first, corners=replace(first.corners, image_size=(320, 240)))
+    board = KnownBoard(T_base_board=Pose.identity(), known=PoseStd(translation=0.001, rotation=0.001))
+    for witness in (None, board):
+        with pytest.raises(CalibrationError, match="camera camera_0: moment 0 has 320 x 240 px, its lens was measured"):
+            verify_rig(rig, [small, *others], SETTINGS, known_board=witness)
 
 
 def test_another_board_is_no_scatter():
@@ -191,6 +249,7 @@ def test_another_board_is_no_scatter():
     ("values", "message"),
     [
         ({"false_alarm": 0.0}, r"false_alarm must be in \(0, 0\.5\), got 0"),
+        ({"caught": 1.0}, r"caught must be in \[0.5, 1\), max_distance and max_angle must be > 0, got 1.0, 0.02, 2.0"),
         ({"pixel_std": 0.0}, "max_scatter and pixel_std must be > 0, got 0.001, 0.1, 10.0, 0.0"),
     ],
 )

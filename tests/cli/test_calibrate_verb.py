@@ -1,5 +1,6 @@
 """From a board to a verified rig, with pictures that are rendered of a scene whose truth is known."""
 
+import re
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -171,6 +172,40 @@ def test_a_rig_in_place_passes_and_one_that_moved_fails(scene, rig_file, tmp_pat
     told = said(capsys)
     assert "the rig is not as it was measured: camera_0 (suspect), camera_1 (suspect); measure it again" in told
     assert yaml.safe_load((tmp_path / "verdict.yaml").read_text())["moved"]
+
+
+def test_a_camera_that_was_not_compared_is_not_in_place(scene, rig_file, tmp_path, capsys):
+    """A blank picture, or none: exit 2 with the camera's name, unless it is left out on purpose."""
+    rig = read_rig(rig_file)
+    three = {**rig.cameras, "top": rig.cameras["camera_1"]}
+    write_rig(Rig(cameras=three, base_frame="board", measured=rig.measured), tmp_path / "three.yaml")
+    cv2.imwrite(str(tmp_path / "blank.png"), np.full((480, 640), 128, np.uint8))
+    both = [f"{name}: '{scene / name}/2.png'" for name in ("camera_0", "camera_1")]
+    words = ["calibrate", "verify", f"rig={tmp_path / 'three.yaml'}", f"board={scene / 'board.yaml'}"]
+    words += [f"output={tmp_path / 'verdict.yaml'}"]
+    blank = f"pictures={{{', '.join([*both, f'top: {tmp_path}/blank.png'])}}}"
+    for pictures, reason in ((blank, "the board is not seen"), (f"pictures={{{', '.join(both)}}}", "no picture was")):
+        assert main([*words, pictures]) == 2
+        told = said(capsys)
+        assert f"not every camera was compared, so the rig is not called in place: top: {reason}" in told
+        assert "leave it out on purpose: cameras=[camera_0, camera_1]" in told
+        assert not yaml.safe_load((tmp_path / "verdict.yaml").read_text())["in_place"]
+        assert main([*words, pictures, "cameras=[camera_0, camera_1]"]) == 0
+        assert yaml.safe_load((tmp_path / "verdict.yaml").read_text())["in_place"]
+    capsys.readouterr()
+    assert main([*words, blank, "cameras=[camera_0, left]"]) == 2
+    assert "the rig has no camera 'left'; its cameras: camera_0, camera_1, top" in said(capsys)
+
+
+def test_pictures_that_would_miss_a_move_that_matters_are_not_enough(scene, rig_file, capsys):
+    words = [f"pictures={{camera_0: '{scene / 'camera_0/2.png'}', camera_1: '{scene / 'camera_1/2.png'}'}}"]
+    words += [f"rig={rig_file}", f"board={scene / 'board.yaml'}", "test.pixel_std=3"]
+    assert main(["calibrate", "verify", *words]) == 2
+    told = said(capsys)
+    assert re.search(r"would catch with 99% only a move of \d+\.\d mm or [\d.]+°, 20 mm and 2° are asked for, so", told)
+    assert "take more pictures" in told
+    assert main(["calibrate", "verify", *words, "test.max_distance=1", "test.max_angle=45"]) == 0
+    assert "caught with 99%" in said(capsys)
 
 
 def test_a_board_that_was_left_in_place_tells_which_camera_moved(scene, rig_file, tmp_path, capsys):
