@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 import robo_reward
+from robo_reward.cli.key_comments import with_comments
 from robo_reward.training.fit import MODELS
 
 
@@ -98,7 +99,7 @@ def help_text(verb: str, purpose: str, step: str | None = None) -> str:
     if steps_of(verb):
         chosen = "\n".join(line for line in chosen.splitlines() if not line.startswith(f"  {verb}="))
         return _help_of_steps(verb, purpose, step, f"choices:\n{chosen}")
-    keys = OmegaConf.to_yaml(compose_verb(verb, []))
+    keys = with_comments(OmegaConf.to_yaml(compose_verb(verb, [])), folder, verb)
     return (
         f"robo-reward {verb}: {purpose}\n\nusage: robo-reward {verb} [key=value …]   (??? must be given)\n\n"
         f"choices:\n{chosen or '  none'}\n\nkeys:\n{keys}"

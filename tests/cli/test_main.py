@@ -46,6 +46,21 @@ def test_what_the_user_can_mend_is_one_line_without_a_traceback(arguments, messa
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [
+        ("plan", "  heights: []           # [m] to choose from: then the first camera and a height are enough"),
+        ("plan", "output: ???             # folder of plan.yaml and all that it was made from"),
+        ("relabel", "discount: 0.99          # the learner's γ"),
+        ("relabel", "  # What models may feel, in metres of the base frame; null = nothing. Such as"),
+        ("relabel", "  path: ???             # the folder that holds meta/, data/ and videos/"),
+    ],
+)
+def test_help_says_what_the_keys_mean(verb, told, capsys):
+    assert main([verb, "--help"]) == 0
+    assert told in said(capsys).splitlines()
+
+
 @pytest.mark.parametrize("slow", ["robo_reward.cli.configuration", "robo_reward.cli.plan"])
 def test_ctrl_c_while_things_are_imported_is_one_line(slow, monkeypatch, capsys):
     class Stop:
