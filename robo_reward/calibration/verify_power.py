@@ -62,7 +62,7 @@ def _least(told: Float64[np.ndarray, " direction"], freedom: int, threshold: flo
     if surest > np.log(_MOST):
         return float("inf")
     weakest = np.log(np.sqrt(1e-3 / told.max()))
-    return float(np.exp(optimize.brentq(surplus, weakest, surest, xtol=1e-4)))
+    return float(np.exp(optimize.root_scalar(surplus, bracket=(weakest, surest), xtol=1e-4).root))
 
 
 def _all_around() -> Float64[np.ndarray, "direction 3"]:
