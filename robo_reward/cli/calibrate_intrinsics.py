@@ -31,10 +31,16 @@ def calibrate_intrinsics(
     """Fit, tell, and write the camera's YAML and a picture of coverage and residuals.
 
     Raises:
+        ValueError: Fewer views are wanted than are needed.
         OutputError: The output, or the picture beside it, exists.
         CalibrationError: The pictures do not tell enough.
     """
     (file, picture), settings = free_outputs(output), IntrinsicsSettings(**fit)
+    if views < settings.min_views:
+        raise ValueError(
+            f"views must be >= fit.min_views, {settings.min_views}, got {views}: of all pictures with the board so "
+            "many are fitted, 20 to 40 are good"
+        )
     seen = views_with_bar(pictures, board, reading=reading, detection=detection, name=name)
     chosen = [seen.views[index] for index in choose_spread(seen.views, board, number=views)]
     found = fit_intrinsics(chosen, settings)

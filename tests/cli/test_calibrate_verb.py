@@ -321,6 +321,10 @@ def test_the_steps_are_listed_and_each_has_its_help(capsys):
         (["rigs"], "Could not find 'calibrate/rigs'"),
         (["intrinsics", "output=a.yaml"], "Missing mandatory value: pictures"),
         (["intrinsics", "pictures=nowhere", "output=a.yaml"], "nowhere: there is no such folder, video, ROS bag or"),
+        (
+            ["intrinsics", "pictures=nowhere", "output=a.yaml", "views=0"],
+            "views must be >= fit.min_views, 8, got 0: of all pictures with the board so many are fitted",
+        ),
         (["board", "output=board.png"], "output must be a .pdf, got board.png"),
         (["board", "board=charuco_7x10_a3", "output=board.pdf"], "too much for A4"),
         (["board", "board=none.yaml", "output=board.pdf"], "none.yaml"),
