@@ -27,7 +27,7 @@ class FilterSettings:
 
     looks: float = 34.0
     """Independent looks in the time of a demonstration: nearer frames show the same mistakes again."""
-    diffusion: float = 0.5
+    diffusion: float = 0.4
     """How far progress may wander in the time of a demonstration: one standard deviation, either way."""
     jumps: float = 6e-4
     """Jumps to anywhere in the time of a demonstration."""
