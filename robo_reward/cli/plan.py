@@ -37,7 +37,7 @@ def run(config: DictConfig) -> None:
             detector=build(config.key_points),
             settings=build(config.settings),
         )
-        _show(question.plan(config.task, pictures, folder=folder), console)
+        _show(question.plan(config.task, pictures, folder=folder), console, tolerance=config.settings.tolerance)
     console.print(f"plan: {folder.path / PLAN}", markup=False)
 
 
@@ -93,7 +93,14 @@ def _click(config: DictConfig, rig: Rig, pictures: dict[str, Picture], *, consol
         raise ValueError("no plan was saved on the page")
 
 
-def _show(plan: Plan, console: Console) -> None:
+def _show(plan: Plan, console: Console, *, tolerance: float) -> None:
     for point in plan_document(plan)["way_points"]:
         at = ", ".join(f"{each:+.3f}" for each in point["position"])
         console.print(f"  ({at}) m  {point['gripper']:6}  {point['name']}", markup=False)
+    widest = max(point.tolerance for point in plan.way_points)
+    if widest > tolerance:
+        console.print(
+            f"warning: tiles leave open where points are, up to {widest:.2f} m; this stands in the plan as their "
+            "tolerance: look at the plan, give lift.heights or lift.depth, or correct it with click=true",
+            markup=False,
+        )

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol, final, runtime_checkable
 
@@ -13,28 +12,13 @@ from robo_reward.camera.plane import Plane, ray_plane
 from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.camera.triangulation import triangulate
 from robo_reward.perception.visual_marks import HeightLine
+from robo_reward.plans.tile_space import Shown, corner_reach, middle_of_tiles
 
-_SIDE, _DEPTHS = 12, 201
-"""Lines of sight tried along each side of a tile, and points on each of them."""
-_SLACK = 1.2
-"""A point at the edge of a tile may be taken for one in its neighbour: this many times half a tile is still in it."""
 _UP = np.array([0.0, 0.0, 1.0])
 
 
 class LiftError(ValueError):
     """A point that was shown in pictures cannot be found in space; says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """Where a point was shown in one camera's picture."""
-
-    pixel: tuple[float, float]
-    """(right, down) in the camera's full picture [px]."""
-    std: float
-    """One standard deviation of a coordinate [px]; of a tile its width / √12."""
-    reach: tuple[float, float] | None = None
-    """Of a tile: how far (right, down) from the pixel the point may be [px]; None = any, unlikely the farther."""
 
 
 @runtime_checkable
@@ -75,6 +59,10 @@ class Lift(Protocol):
         Raises:
             LiftError: There is no such point.
         """
+        ...
+
+    def reach(self, shown: Mapping[str, Shown], position: Float64[np.ndarray, "3"]) -> float:
+        """Give how far from its lifted position a point that was shown by tiles alone may be [m]; else 0."""
         ...
 
 
@@ -118,7 +106,7 @@ class TwoViews:
         only_tiles = all(each.reach is not None for each in seen)
         position = triangulate(self._seen_by, pixels, pixel_std=std, gate=self._gate).position
         if only_tiles and np.isfinite(position).all():
-            position = self._middle_of_tiles(position, seen)
+            position, _ = middle_of_tiles(self._seen_by, seen, near=position)
         if not np.isfinite(position).all():
             places = ", ".join(
                 f"{name} ({at[0]:.0f}, {at[1]:.0f})" for name, at in zip(self.cameras, pixels, strict=True)
@@ -126,25 +114,12 @@ class TwoViews:
             raise LiftError(f"the marks chosen in the pictures do not show one point: lines of sight miss: {places}")
         return position
 
-    def _middle_of_tiles(self, near: Float64[np.ndarray, "3"], shown: Sequence[Shown]) -> Float64[np.ndarray, "3"]:
-        """Give the mean of the points that all cameras see in their tiles; NaN where there is none.
-
-        Points are tried along lines of sight that fill the first camera's tile, from half to one and a half times the
-        distance of a point that is near; each stands for a volume that grows with the square of its distance.
-        """
-        tile, share = shown[0], (np.arange(_SIDE) + 0.5) / _SIDE * 2 - 1
-        across, down = np.meshgrid(share, share)
-        off = np.stack([across, down], axis=-1).reshape(-1, 2) * np.array(tile.reach)
-        origin, directions = self._seen_by[0].rays(np.array(tile.pixel) + off)
-        distance = float(np.linalg.norm(near - origin)) * np.linspace(0.5, 1.5, _DEPTHS)
-        points = (origin + directions[:, None] * distance[:, None]).reshape(-1, 3)
-        weight = np.broadcast_to(distance**2, (len(directions), _DEPTHS)).ravel()
-        inside = np.ones(len(points), dtype=bool)
-        for camera, each in zip(self._seen_by[1:], shown[1:], strict=True):
-            inside &= (np.abs(camera.project(points) - each.pixel) <= _SLACK * np.array(each.reach)).all(axis=-1)
-        if not inside.any():
-            return np.full(3, np.nan)
-        return (points[inside] * weight[inside, None]).sum(axis=0) / weight[inside].sum()
+    def reach(self, shown: Mapping[str, Shown], position: Float64[np.ndarray, "3"]) -> float:
+        """Give how far the farthest point that lies in all tiles is [m]; 0 where some mark is no tile."""
+        seen = [shown[name] for name in self.cameras]
+        if any(each.reach is None for each in seen):
+            return 0.0
+        return middle_of_tiles(self._seen_by, seen, near=position)[1]
 
 
 @final
@@ -204,6 +179,13 @@ class ViewAndHeight:
             raise LiftError(f"the line of sight of camera '{self.cameras[0]}' does not come to height {height:g} m")
         return found
 
+    def reach(self, shown: Mapping[str, Shown], position: Float64[np.ndarray, "3"]) -> float:
+        """Give how far the tile's farthest corner is on the plane of the point's height [m]; 0 for other marks."""
+        plane = Plane(normal=_UP, offset=float(position[2]))
+        return corner_reach(
+            shown[self.cameras[0]], position, meet=lambda corner: ray_plane(*self._camera.rays(corner), plane)
+        )
+
 
 @final
 class ViewAndDepth:
@@ -248,8 +230,16 @@ class ViewAndDepth:
         known = near[np.isfinite(near) & (near > 0)]
         if known.size == 0:
             raise LiftError(f"camera '{self.cameras[0]}' has no depth at pixel ({right}, {down})")
+        return self._at(pixel, float(np.median(known)))
+
+    def reach(self, shown: Mapping[str, Shown], position: Float64[np.ndarray, "3"]) -> float:
+        """Give how far the tile's farthest corner is at the point's own depth [m]; 0 for other marks."""
+        depth = float(self._camera.T_base_camera.inverse().apply(position)[2])
+        return corner_reach(shown[self.cameras[0]], position, meet=lambda corner: self._at(corner, depth))
+
+    def _at(self, pixel: Float64[np.ndarray, "2"], depth: float) -> Float64[np.ndarray, "3"]:
         ray = self._camera.intrinsics.unproject(pixel)
-        return self._camera.T_base_camera.apply(ray * (float(np.median(known)) / ray[2]))
+        return self._camera.T_base_camera.apply(ray * (depth / ray[2]))
 
 
 def height_lines(

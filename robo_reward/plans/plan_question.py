@@ -43,7 +43,7 @@ class PlanSettings:
     approach: float = 0.1
     """Height [m] above the grasp at which the way begins."""
     tolerance: float = 0.03
-    """Radius [m] within which a way point counts as reached."""
+    """Radius [m] within which a way point counts as reached; where a tile was chosen and reaches farther, that."""
     mark_std: float = 0.01
     """One standard deviation of a key point's place, as a share of the picture's height: two cameras see the edge of a
     thing at different places."""
@@ -139,7 +139,7 @@ class PlanQuestion:
         random = np.random.default_rng(self._settings.seed)
         points = [self._way_point(each, marked, random) for each in _named_apart(chosen)]
         begin = points[0].position + np.array([0.0, 0.0, self._settings.approach])
-        start = WayPoint(name="approach", position=begin, tolerance=self._settings.tolerance)
+        start = WayPoint(name="approach", position=begin, tolerance=points[0].tolerance)
         made_by = f"vlm {self._vlm.version}"
         try:
             return Plan(
@@ -164,11 +164,12 @@ class PlanQuestion:
         drawn = next((camera for camera in self._lift.lines()), self._lift.cameras[0])
         if chosen.height is not None:
             sightings.append(Sighting(camera=drawn, mark=chosen.height))
+        position = self._lift.lift(shown, height)
         return WayPoint(
             name=chosen.name,
-            position=self._lift.lift(shown, height),
+            position=position,
             gripper=chosen.gripper,
-            tolerance=self._settings.tolerance,
+            tolerance=max(self._settings.tolerance, self._lift.reach(shown, position)),
             sightings=tuple(sightings),
         )
 

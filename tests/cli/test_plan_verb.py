@@ -61,7 +61,11 @@ def test_the_verb_asks_and_writes_the_plan(rig_and_pictures, tmp_path, capsys):
     plan = read_plan(tmp_path / "out" / "plan.yaml")
     assert [point.gripper for point in plan.way_points] == ["any", "closed", "open"]
     assert plan.task == TASK
-    assert str(tmp_path / "out" / "plan.yaml") in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert str(tmp_path / "out" / "plan.yaml") in told
+    widest = max(point.tolerance for point in plan.way_points)
+    assert widest > 0.1
+    assert f"warning: tiles leave open where points are, up to {widest:.2f} m" in told
 
 
 def test_the_verb_takes_one_camera_with_heights_or_depth(rig_and_pictures, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 from key_point_plans import CORNER
 from lerobot_data import FPS, FRONT, features, moving_square
 
+from robo_reward.cli.choose_models import choose_models
+from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.main import main
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.lerobot_writer import LeRobotWriter
@@ -59,6 +61,15 @@ def test_a_plan_of_another_task_is_refused_unless_it_is_said_to_be_the_same(reco
     assert "prompts.file=FILE.yaml" in told
     assert not (tmp_path / "out").exists()
     assert main([*asked, f"output={tmp_path / 'out'}", "reward_model.any_task=true"]) == 0
+
+
+def test_each_instruction_may_have_its_own_plan(tmp_path):
+    tasks = {name: replace(CORNER, task=name) for name in ("bring it", "open the door")}
+    own = {name: {"plan": str(write_plan(plan, tmp_path / f"{name}.yaml"))} for name, plan in tasks.items()}
+    (tmp_path / "prompts.yaml").write_text(json.dumps(own))
+    config = compose_verb("relabel", ["reward_model=keypoint_affordance", f"prompts.file={tmp_path / 'prompts.yaml'}"])
+    models = choose_models(config, list(tasks)).models
+    assert [models[name].plan.task for name in tasks] == list(tasks)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_plan_without_what_the_arm_felt_is_refused_and_nothing_is_written(recorded, tmp_path, capsys):

@@ -48,6 +48,37 @@ def test_tiles_of_two_views_are_within_half_a_tile_of_what_was_chosen_and_mostly
     assert max(errors) < 1.5
 
 
+def tiles_of(lift, point, grid):
+    half = (grid.tile_size[0] / 2, grid.tile_size[1] / 2)
+    seen = {name: grid.centre(grid.tile_of(tuple(RIG.cameras[name].project(point)))) for name in lift.cameras}
+    return {name: Shown(pixel=pixel, std=half[0], reach=half) for name, pixel in seen.items()}
+
+
+def test_a_point_lies_within_reach_of_where_its_tiles_are_lifted_to():
+    grid = Grid(width=640, height=480)
+    for point in POINTS[:60]:
+        lifts = [
+            (TwoViews(RIG, cameras=("top", "side")), None),
+            (ViewAndHeight(RIG, camera="top", heights=[float(point[2])]), float(point[2])),
+            (ViewAndDepth(RIG, camera="top", depth=np.full((480, 640), optical_depth("top", point))), None),
+        ]
+        for lift, height in lifts:
+            seen = tiles_of(lift, point, grid)
+            found = lift.lift(seen, height)
+            reach = lift.reach(seen, found)
+            assert np.linalg.norm(found - point) <= reach
+            assert 0.05 < reach < (0.36 if len(lift.cameras) == 2 else 0.18)
+
+
+def test_marks_that_are_no_tiles_have_no_reach():
+    for lift in (TwoViews(RIG, cameras=("top", "side")), ViewAndHeight(RIG, camera="top", heights=HEIGHTS)):
+        assert lift.reach(shown(POINTS[0]), POINTS[0]) == 0
+
+
+def optical_depth(camera, point):
+    return RIG.cameras[camera].T_base_camera.inverse().apply(point)[2]
+
+
 def depth(camera, point):
     """Metres per pixel at a point."""
     return camera.T_base_camera.inverse().apply(point)[2] / camera.intrinsics.focal_x

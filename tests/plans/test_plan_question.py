@@ -112,6 +112,7 @@ def test_with_true_key_points_of_two_views_the_grasp_is_within_5_mm():
         plan = question(client(server), detector=TruePoints()).plan(TASK, pictures())
     assert np.linalg.norm(plan.way_points[1].position - PUCK) < 0.005
     assert plan.way_points[1].sightings[0].mark == "P[2]"
+    assert [point.tolerance for point in plan.way_points[:2]] == [0.03, 0.03]
 
 
 def test_the_plan_begins_above_the_grasp_and_says_where_it_came_from():
@@ -122,7 +123,7 @@ def test_the_plan_begins_above_the_grasp_and_says_where_it_came_from():
     assert [point.gripper for point in plan.way_points] == ["any", "closed", "any", "open"]
     assert plan.grasp == 1
     assert plan.made_by.startswith("vlm openai tiny")
-    assert plan.way_points[2].tolerance == 0.02
+    assert all(0.1 < point.tolerance < 0.3 for point in plan.way_points)  # of tiles, what they leave open
     assert (plan.task, plan.base_frame) == (TASK, "world")
 
 
