@@ -13,6 +13,7 @@ OF_THE_PROJECT = {
     "stated_progress": (["task"], ["frames"]),
     "preference_compare": (["task"], ["before", "after"]),
     "preference_decide": (["task", "comparison"], []),
+    "key_point_plan": (["task", "marks", "most", "chosen", "form", "correction"], ["frames"]),
 }
 
 
