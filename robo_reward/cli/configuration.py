@@ -45,8 +45,11 @@ def steps_of(verb: str) -> list[str]:
 
 def _with_step(verb: str, overrides: Sequence[str]) -> list[str]:
     """Let `robo-reward VERB STEP …` name the step: it is a choice of the group of the verb's own name."""
-    if not overrides or "=" in overrides[0] or not steps_of(verb):
+    steps = steps_of(verb)
+    if not overrides or "=" in overrides[0] or not steps:
         return list(overrides)
+    if overrides[0] not in steps:
+        raise ValueError(f"{verb} has no step '{overrides[0]}'; there are {', '.join(steps)}")
     return [f"{verb}={overrides[0]}", *overrides[1:]]
 
 

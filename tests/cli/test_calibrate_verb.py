@@ -318,7 +318,7 @@ def test_the_steps_are_listed_and_each_has_its_help(capsys):
     ("words", "message"),
     [
         ([], "name a step: robo-reward calibrate board|hand-eye|intrinsics|rig|verify [key=value …]"),
-        (["rigs"], "Could not find 'calibrate/rigs'"),
+        (["rigs"], "calibrate has no step 'rigs'; there are board, hand-eye, intrinsics, rig, verify"),
         (["intrinsics", "output=a.yaml"], "Missing mandatory value: pictures"),
         (["intrinsics", "pictures=nowhere", "output=a.yaml"], "nowhere: there is no such folder, video, ROS bag or"),
         (
