@@ -25,9 +25,9 @@ class FilterSettings:
         ValueError: A number that is not positive, or a doubt of 1 or more.
     """
 
-    looks: float = 34.0
+    looks: float = 45.0
     """Independent looks in the time of a demonstration: nearer frames show the same mistakes again."""
-    diffusion: float = 0.4
+    diffusion: float = 0.42
     """How far progress may wander in the time of a demonstration: one standard deviation, either way."""
     jumps: float = 6e-4
     """Jumps to anywhere in the time of a demonstration."""
