@@ -120,7 +120,7 @@ def test_the_spread_holds_what_the_fit_saw_of_its_own_error(fitted):
 def test_a_lost_camera_is_done_without_and_their_order_does_not_matter(fitted):
     clip = rising()
     one = EmbeddedClip(embedding=clip.embedding[:, :, :1], cameras=("front",), stamp=clip.stamp)
-    assert float(value_order_correlation(fitted.estimate_embedded(one).progress[0]).value) > 0.7
+    assert float(value_order_correlation(fitted.estimate_embedded(one).progress[0]).value) > 0.5
     absent = EmbeddedClip(embedding=clip.embedding.clone(), cameras=clip.cameras, stamp=clip.stamp)
     absent.embedding[:, :, 1] = torch.nan
     same(fitted.estimate_embedded(one), fitted.estimate_embedded(absent))
@@ -153,7 +153,7 @@ def test_labels_count_more_than_time():
     clip = demonstration(40).clip
     backwards = LabelledClip(clip=clip, success=True, progress=torch.linspace(1, 0, 40))
     progress = small_process().fitted_to([backwards]).estimate_embedded(rising()).progress[0]
-    assert float(value_order_correlation(progress).value) < -0.8
+    assert float(value_order_correlation(progress).value) < -0.7
 
 
 def test_frames_without_a_label_or_a_picture_are_not_learnt_from():
