@@ -107,7 +107,7 @@ def test_a_new_episode_rises_and_the_same_played_backwards_falls(integration, fi
 
 def test_half_the_way_is_less_than_all_of_it(fitted):
     assert fitted.estimate_embedded(rising(reach=0.5)).progress[0, -1] < 0.5
-    assert fitted.estimate_embedded(rising()).progress[0, -1] > 0.75
+    assert fitted.estimate_embedded(rising()).progress[0, -1] > 0.7
 
 
 def test_the_spread_holds_what_the_fit_saw_of_its_own_error(fitted):
@@ -180,7 +180,7 @@ def test_steps_are_told_by_the_cameras_that_every_demonstration_has():
     one, other = demonstration(20, seed=1), demonstration(24, seed=2)
     one.clip.embedding[:, :, 1] = torch.nan
     fitted = small_process(fit={"num_steps": 2}).fitted_to([one, other])
-    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.6
+    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.4
     other.clip.embedding[:, :, 0] = torch.nan
     with pytest.raises(
         ValueError, match=r"none of the cameras \['front', 'wrist'\] gave a frame in every demonstration"
