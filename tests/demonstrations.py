@@ -9,7 +9,7 @@ from robo_reward.perception.encoder import embed_clip
 from robo_reward.perception.fitting import LabelledClip
 
 ENCODER = FakeEncoder()
-SMALL_FIT = {"members": 2, "width": 16, "components": 6, "steps": 50, "patience": 6, "num_steps": None, "seed": 0}
+SMALL_FIT = {"members": 2, "width": 16, "components": 6, "steps": 100, "patience": 6, "num_steps": None, "seed": 0}
 
 
 def to_green(*shares: float, seed: int = 0, noise: int = 6, rate: float = 10.0) -> Clip:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from robo_reward.calibration.boards import AprilTagGrid, Board, CharucoBoard, Chessboard, board_values
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.errors import DataSetError
 
 KINDS: Mapping[str, type[Chessboard] | type[CharucoBoard] | type[AprilTagGrid]] = {

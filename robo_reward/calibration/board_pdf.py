@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from robo_reward.calibration.board_file import KINDS
 from robo_reward.calibration.boards import Board, board_values
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 
 PAPERS: Mapping[str, tuple[float, float]] = {
     "A4": (0.210, 0.297),

@@ -11,7 +11,7 @@ from robo_reward.camera.camera_info import camera_info_from_intrinsics, intrinsi
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.rig import Measurement
 from robo_reward.camera.rig_file import FORMAT, read_rig
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.errors import DataSetError
 
 _SHAPES: Mapping[str, tuple[str, int]] = {

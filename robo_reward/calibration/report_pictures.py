@@ -12,7 +12,7 @@ from robo_reward.calibration.corners import Corners
 from robo_reward.calibration.hand_eye import HandEye
 from robo_reward.calibration.intrinsics_fit import GRID, IntrinsicsFit
 from robo_reward.calibration.rig_fit import RigFit
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 
 _BLUE, _RED, _GREY = "#3987c9", "#d5641c", "#7d8590"
 _DPI = 80

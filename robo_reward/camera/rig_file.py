@@ -1,9 +1,7 @@
 """One YAML file per camera rig: what was measured, with its units, frames, date and residual."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ import yaml
 from robo_reward.camera.intrinsics import Intrinsics
 from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import NOT_MEASURED, Measurement, Rig, RigCamera
-from robo_reward.errors import DataSetError, OutputError
+from robo_reward.durable import atomic_file
+from robo_reward.errors import DataSetError
 
 FORMAT = "robo_reward rig 1"
 UNITS = {"length": "m", "image": "px"}
@@ -35,18 +34,8 @@ def write_rig(rig: Rig, path: Path) -> None:
         OutputError: The folder cannot be written or the disk is full.
     """
     text = _HEADER + yaml.safe_dump(_as_plain(rig), sort_keys=False, default_flow_style=None, width=120)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"rig {path} cannot be written: {error}") from error
+    with atomic_file(path) as temporary:
+        temporary.write_text(text)
 
 
 def read_rig(path: Path) -> Rig:

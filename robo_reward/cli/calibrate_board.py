@@ -7,7 +7,7 @@ from rich.console import Console
 from robo_reward.calibration.board_file import write_board
 from robo_reward.calibration.board_pdf import board_pdf
 from robo_reward.calibration.boards import Board
-from robo_reward.episodes.durable import check_absent
+from robo_reward.durable import check_absent
 
 
 def calibrate_board(*, board: Board, paper: str, output: str) -> None:

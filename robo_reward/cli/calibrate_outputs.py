@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from robo_reward.episodes.durable import check_absent
+from robo_reward.durable import check_absent
 
 _PICTURES = (".png", ".jpg", ".jpeg")
 

@@ -19,7 +19,7 @@ from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Rig
 from robo_reward.camera.rig_file import read_rig
 from robo_reward.cli.calibrate_pictures import views_with_bar
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 
 
 class NotInPlaceError(CalibrationError):

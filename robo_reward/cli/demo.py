@@ -11,7 +11,7 @@ from rich.table import Table
 from robo_reward.cli import evaluate, relabel
 from robo_reward.cli.build import Plain, build, plain
 from robo_reward.cli.configuration import compose_verb
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from robo_reward.cli.build import build, plain, takes_encoder
 from robo_reward.cli.choose_models import calibrated, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
-from robo_reward.episodes.durable import check_absent
+from robo_reward.durable import check_absent
 from robo_reward.fusion.conformal import ConformalProgress
 from robo_reward.models.calibrated_spread import CalibratedSpread
 from robo_reward.models.success import SuccessClassifier

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robo_reward.durable import flush, output_errors
 from robo_reward.episodes.bag_file import BagFile, imported_rosbags
-from robo_reward.episodes.durable import flush, output_errors
 from robo_reward.errors import DataSetError
 
 REWARD_STAMPED = "robo_reward_msgs/msg/RewardStamped"

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import pyarrow as pa
 
 from robo_reward.clip import Episode
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.episodes.images import decode_images
 from robo_reward.episodes.lerobot_assembly import Assembly, with_always
 from robo_reward.episodes.lerobot_columns import Columns, table_of
@@ -82,7 +82,7 @@ def write_lerobot_v3(
 
     Every file appears whole or not at all, its bytes depend on the source and the extra columns only, and
     `meta/info.json` comes last. Called again on the same staging folder after an interruption, it leaves out
-    videos that are already there. The caller ends with `robo_reward.episodes.durable.publish_folder(staging, output)`.
+    videos that are already there. The caller ends with `robo_reward.durable.publish_folder(staging, output)`.
 
     Args:
         staging: Folder to write into; made if absent. Files that other code put there are left alone.

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import UInt8
 
-from robo_reward.episodes.durable import check_absent, flush, output_errors, publish_folder, staging_folder
+from robo_reward.durable import check_absent, flush, output_errors, publish_folder, staging_folder
 from robo_reward.episodes.lerobot_assembly import Assembly, with_always
 from robo_reward.episodes.lerobot_columns import table_of
 from robo_reward.episodes.lerobot_format import VIDEO_FILE_MB, Feature, PlacedVideo, check_name

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.episodes.lerobot_metadata import parquet_schema, read_parquet
 from robo_reward.errors import DataSetError
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.evaluation.evaluation import Evaluation
 from robo_reward.evaluation.task_evaluation import TaskEvaluation
 

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from robo_reward.clip import Clip
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
 from robo_reward.evaluation.episode_evaluation import EpisodeEvaluation
 from robo_reward.evaluation.overlay_panel import HEADER_HEIGHT, PANEL_HEIGHT, OverlayPanel

@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.evaluation.curves import HEIGHT, REWARD_HEIGHT, WIDTH, Curves, episode_curves
 from robo_reward.evaluation.episode_evaluation import FINAL_FRAMES, EpisodeEvaluation

@@ -1,7 +1,5 @@
 """Key-point plans as YAML that a person can read, write and correct."""
 
-import os
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -9,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import yaml
 
-from robo_reward.errors import OutputError
+from robo_reward.durable import atomic_file
 from robo_reward.plans.way_points import Gripper, Plan, Sighting, WayPoint
 
 FORMAT = 1
@@ -108,20 +106,8 @@ def write_whole(file: Path, content: bytes) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".unfinished")
-        unfinished = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error}") from error
+    with atomic_file(file) as temporary:
+        temporary.write_bytes(content)
 
 
 def _point_document(point: WayPoint) -> dict[str, Any]:

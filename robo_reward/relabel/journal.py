@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from robo_reward.clip import Episode
-from robo_reward.episodes.durable import atomic_file
+from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
 from robo_reward.relabel.score_episodes import Scores
 from robo_reward.reward_model import Estimate

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from robo_reward.clip import Episode
+from robo_reward.durable import atomic_file, check_absent, publish_folder, staging_folder
 from robo_reward.episodes.bag import BagEpisodes
-from robo_reward.episodes.durable import atomic_file, check_absent, publish_folder, staging_folder
 from robo_reward.episodes.lerobot_copy import CopyableSource, check_copyable, write_lerobot_v3
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.progress_sidecar import write_progress_sidecar

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from robo_reward.clip import Episode
+from robo_reward.durable import output_errors
 from robo_reward.episodes.bag import BagEpisodes
 from robo_reward.episodes.bag_file import BagFile
 from robo_reward.episodes.bag_writer import AddedMessage, check_copy, copy_bag
-from robo_reward.episodes.durable import output_errors
 from robo_reward.relabel.reward_messages import RewardTopics, Told, reward_messages
 
 RewardsOf = Callable[[Episode], tuple[Episode, Mapping[str, np.ndarray]]]
@@ -40,7 +40,7 @@ def write_bags(
     """Copy every bag of the source with the rewards of its selected episodes.
 
     One bag is copied to `staging` itself, several to folders in it by their names. What an interrupted run left there
-    is replaced. The caller ends with `robo_reward.episodes.durable.publish_folder(staging, output)`.
+    is replaced. The caller ends with `robo_reward.durable.publish_folder(staging, output)`.
 
     Args:
         staging: Folder to write.

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from robo_reward.episodes.durable import check_absent, output_errors, publish_folder, staging_folder
+from robo_reward.durable import check_absent, output_errors, publish_folder, staging_folder
 from robo_reward.errors import DataSetError
 from robo_reward.models.saved_models import describe, rebuild, write_weights
 from robo_reward.models.success_decision import SuccessThreshold

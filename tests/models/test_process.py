@@ -107,7 +107,7 @@ def test_a_new_episode_rises_and_the_same_played_backwards_falls(integration, fi
 
 def test_half_the_way_is_less_than_all_of_it(fitted):
     assert fitted.estimate_embedded(rising(reach=0.5)).progress[0, -1] < 0.5
-    assert fitted.estimate_embedded(rising()).progress[0, -1] > 0.7
+    assert fitted.estimate_embedded(rising()).progress[0, -1] > 0.75
 
 
 def test_the_spread_holds_what_the_fit_saw_of_its_own_error(fitted):
@@ -120,7 +120,7 @@ def test_the_spread_holds_what_the_fit_saw_of_its_own_error(fitted):
 def test_a_lost_camera_is_done_without_and_their_order_does_not_matter(fitted):
     clip = rising()
     one = EmbeddedClip(embedding=clip.embedding[:, :, :1], cameras=("front",), stamp=clip.stamp)
-    assert float(value_order_correlation(fitted.estimate_embedded(one).progress[0]).value) > 0.5
+    assert float(value_order_correlation(fitted.estimate_embedded(one).progress[0]).value) > 0.7
     absent = EmbeddedClip(embedding=clip.embedding.clone(), cameras=clip.cameras, stamp=clip.stamp)
     absent.embedding[:, :, 1] = torch.nan
     same(fitted.estimate_embedded(one), fitted.estimate_embedded(absent))
@@ -153,7 +153,7 @@ def test_labels_count_more_than_time():
     clip = demonstration(40).clip
     backwards = LabelledClip(clip=clip, success=True, progress=torch.linspace(1, 0, 40))
     progress = small_process().fitted_to([backwards]).estimate_embedded(rising()).progress[0]
-    assert float(value_order_correlation(progress).value) < -0.7
+    assert float(value_order_correlation(progress).value) < -0.8
 
 
 def test_frames_without_a_label_or_a_picture_are_not_learnt_from():
@@ -180,7 +180,7 @@ def test_steps_are_told_by_the_cameras_that_every_demonstration_has():
     one, other = demonstration(20, seed=1), demonstration(24, seed=2)
     one.clip.embedding[:, :, 1] = torch.nan
     fitted = small_process(fit={"num_steps": 2}).fitted_to([one, other])
-    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.4
+    assert float(value_order_correlation(fitted.estimate_embedded(rising()).progress[0]).value) > 0.8
     other.clip.embedding[:, :, 0] = torch.nan
     with pytest.raises(
         ValueError, match=r"none of the cameras \['front', 'wrist'\] gave a frame in every demonstration"

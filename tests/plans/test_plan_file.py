@@ -45,10 +45,10 @@ def test_a_disk_that_fills_up_leaves_the_old_plan_as_it_was(tmp_path, monkeypatc
     path = write_plan(PLAN, tmp_path / "plan.yaml")
 
     def full(descriptor):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "the disk is full on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="the disk is full"):
         write_plan(replace(PLAN, task="another task"), path)
     assert read_plan(path).task == PLAN.task
     assert [file.name for file in tmp_path.iterdir()] == ["plan.yaml"]

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from robo_reward.episodes.durable import atomic_file, check_absent, publish_folder, staging_folder
+from robo_reward.durable import atomic_file, check_absent, publish_folder, staging_folder
 from robo_reward.errors import OutputError
 
 
