@@ -85,7 +85,10 @@ class MetaWorldScene:
     def reset(self, seed: int) -> Float[np.ndarray, "39"]:
         """Begin the episode that `seed` stands for, and return its first observation."""
         self._env.seed(seed)
-        return self._env.reset()[0].copy()
+        observation = self._env.reset()[0].copy()
+        # Meta-World leaves what it has just moved, such as a drawer, where it was drawn before
+        mujoco.mj_forward(self._env.model, self._env.data)
+        return observation
 
     def step(self, action: Float[np.ndarray, "4"]) -> Step:
         """Advance by 1 / `CONTROL_RATE` seconds.

@@ -127,6 +127,16 @@ def test_an_episode_depends_on_its_seed_and_not_on_what_was_before(drawer):
     assert not np.array_equal(first, other)
 
 
+def test_the_first_frames_show_things_where_they_are(drawer):
+    import mujoco  # after the modules that choose OpenGL
+
+    drawer.reset(3)
+    first = drawer.frames()
+    mujoco.mj_forward(drawer._env.model, drawer._env.data)
+    for name, picture in drawer.frames().items():
+        assert np.array_equal(first[name], picture)
+
+
 def test_the_expert_leaves_the_observation_alone_and_stays_in_bounds():
     with MetaWorldScene(TASKS["door-open"], cameras=("left",), image_size=32) as scene:
         observation = scene.reset(0)
