@@ -116,13 +116,26 @@ class RewardGate:
             now_ns: Time on the clock of the stamps [ns].
             now: Time on a clock that nobody adjusts [s].
         """
+        return self.judge(answer, now_ns=now_ns, now=now) is None
+
+    def judge(self, answer: Answer, *, now_ns: int, now: float) -> Refusal | None:
+        """Tell whether a reward may be used, as `passes`, and if not why.
+
+        Args:
+            answer: The message.
+            now_ns: Time on the clock of the stamps [ns].
+            now: Time on a clock that nobody adjusts [s].
+
+        Returns:
+            Why it may not; None = it passes.
+        """
         reason = self.refusal(answer, now_ns=now_ns, now=now)
         if reason is not None:
             self._refused[reason] += 1
-            return False
+            return reason
         self.passed += 1
         self._passed_at, self._stamp_ns = now, answer.stamp_ns
-        return True
+        return None
 
     def refusal(self, answer: Answer, *, now_ns: int, now: float) -> Refusal | None:
         """Say why a message does not pass, and take note of it; None = it does."""
