@@ -10,6 +10,12 @@ import numpy as np
 
 Frame = TypeVar("Frame")
 
+# What a set is unless somebody says otherwise, on the robot and in its bags alike [s].
+TOLERANCE = 0.02  # between the stamps of one set: half a period of cameras at 25 Hz
+MAX_AGE = 0.5  # of a frame on arrival
+MAX_FUTURE = 0.05  # of a stamp ahead of now: clocks differ a little
+JUMP = 1.0  # a stamp, or now, that falls back by more is a clock that was set back, not disorder
+
 
 class Drop(StrEnum):
     """Why a frame became part of no set."""
@@ -39,7 +45,7 @@ class FrameSet(Generic[Frame]):
     newest_stamp_ns: int
     """Capture time of the newest frame used [ns]."""
     generation: int
-    """Number of resets before it. Within a generation stamps increase; another one is another episode."""
+    """Number of resets before it; stamps increase within one. Another is another episode."""
 
     @property
     def spread(self) -> float:
@@ -57,15 +63,15 @@ class _Waiting(Generic[Frame]):
 class FrameSets(Generic[Frame]):
     """Turns single frames, as they arrive, into the newest set of all cameras within a tolerance.
 
-    A set is complete when every required camera has a frame that no set has used and all of them lie within the
-    tolerance; of several such sets the one with the newest oldest frame goes out. A set waits for an optional camera
-    that is alive (in the last set, or heard of since) until its frame comes or the next frame of a required camera
-    does; one that is silent costs no time. For every sequence of arrivals:
+    A set is complete when every required camera has an unused frame and all of them lie within the tolerance; of
+    several such sets the one with the newest oldest frame goes out. A set waits for an optional camera that is alive
+    (in the last set, or heard of since) until its frame comes or the next frame of a required camera does; one that is
+    silent costs no time. For every sequence of arrivals:
 
         spread <= tolerance;  stamps of sets strictly increase within a generation;  no frame is used twice;
         arrived = used + dropped + waiting   for each camera.
 
-    Where required cameras are triggered together and the tolerance is below half their period, how long each frame
+    Where required cameras are triggered together and the tolerance is below half their period, how long frames
     travelled changes nothing. The same arrivals give the same sets, live or from a bag.
 
     Args:
@@ -74,8 +80,7 @@ class FrameSets(Generic[Frame]):
         optional: Those of `cameras` without which a set is complete; the others are required.
         max_age: Frames older than this when they arrive, or while they wait, are dropped [s]; None = never.
         max_future: How far stamps may lie ahead of now [s]: clocks differ a little.
-        jump: A camera's stamp, or now, that falls back by more than this [s] is a clock that was set back, not
-            disorder: everything that waits is forgotten and the next generation begins.
+        jump: Where a camera's stamp, or now, fell back by more [s], all that waits is forgotten: a new generation.
         depth: Frames that wait per camera; the oldest goes when there are more.
 
     Raises:
@@ -90,8 +95,8 @@ class FrameSets(Generic[Frame]):
         *,
         optional: Collection[str] = (),
         max_age: float | None = None,
-        max_future: float = 0.05,
-        jump: float = 1.0,
+        max_future: float = MAX_FUTURE,
+        jump: float = JUMP,
         depth: int = 16,
     ) -> None:
         _check(cameras, optional, depth)
@@ -121,7 +126,7 @@ class FrameSets(Generic[Frame]):
 
     @property
     def dropped(self) -> Mapping[str, Mapping[Drop, int]]:
-        """Camera to reason to number of frames that no set used, since this was built; reasons that occurred only."""
+        """Camera to reason to number of frames that no set used; reasons that occurred only."""
         return {name: dict(counts) for name, counts in self._counts.items()}
 
     @property
@@ -185,10 +190,8 @@ class FrameSets(Generic[Frame]):
                 self._drop_before(name, now_ns - self._max_age, Drop.TOO_OLD)
 
     def _fault(self, stamp_ns: int, now_ns: int | None) -> Drop | None:
-        if stamp_ns <= 0:
-            return Drop.NO_STAMP
-        if now_ns is None:
-            return None
+        if stamp_ns <= 0 or now_ns is None:
+            return Drop.NO_STAMP if stamp_ns <= 0 else None
         if stamp_ns > now_ns + self._max_future:
             return Drop.FUTURE
         if self._max_age is not None and stamp_ns < now_ns - self._max_age:
@@ -210,10 +213,8 @@ class FrameSets(Generic[Frame]):
     def _complete(self, *, pressing: bool) -> FrameSet[Frame] | None:
         """Find the set that goes out; `pressing` = a required camera gave a frame, so what was held is held no more."""
         found = self._newest_complete()
-        if found is None or (self._awaited(found) and not (self._holding and pressing)):
-            self._holding = found is not None
-            return None
-        return self._send(found)
+        self._holding = found is not None and self._awaited(found) and not (self._holding and pressing)
+        return None if found is None or self._holding else self._send(found)
 
     def _newest_complete(self) -> dict[str, int] | None:
         """Stamps of the required cameras in the newest complete set: the largest possible oldest stamp."""

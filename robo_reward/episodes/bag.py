@@ -21,6 +21,7 @@ from robo_reward.episodes.lerobot_columns import table_of
 from robo_reward.episodes.lerobot_format import ALWAYS, Feature, VideoSpan
 from robo_reward.episodes.ros_images import encoded_picture, png
 from robo_reward.errors import DataSetError
+from robo_reward.frame_sets import MAX_AGE, MAX_FUTURE, TOLERANCE
 
 
 @final
@@ -49,8 +50,9 @@ class BagEpisodes:
         *,
         cameras: Mapping[str, str] | None = None,
         optional: Sequence[str] = (),
-        tolerance: float = 0.05,
-        max_age: float | None = None,
+        tolerance: float = TOLERANCE,
+        max_age: float | None = MAX_AGE,
+        max_future: float = MAX_FUTURE,
         instruction: str | None = None,
         instruction_topic: str | None = None,
         success_topic: str | None = None,
@@ -70,6 +72,7 @@ class BagEpisodes:
             tolerance: Largest time between the pictures of a set [s].
             max_age: Pictures older than this when they were received are dropped [s]; None = ages are not judged,
                 which is right where cameras and recorder have different clocks.
+            max_future: Pictures stamped later than they were received by more are dropped [s], where ages are judged.
             instruction: The task in words; None = `instruction_topic` says it.
             instruction_topic: A std_msgs/String; another text begins another episode.
             success_topic: A std_msgs/Bool: has the task succeeded?
@@ -90,7 +93,13 @@ class BagEpisodes:
             success=success_topic,
             boundary=episode_topic,
         )
-        settings = BagSettings(optional=optional, tolerance=tolerance, max_age=max_age, state_max_age=state_max_age)
+        settings = BagSettings(
+            optional=optional,
+            tolerance=tolerance,
+            max_age=max_age,
+            max_future=max_future,
+            state_max_age=state_max_age,
+        )
         self._indices = index_bags(self._bags, topics, settings)
         self._optional = [CAMERA_PREFIX + name.removeprefix(CAMERA_PREFIX) for name in optional]
         self._sizes = {camera: _size(camera, self._indices) for camera in topics.cameras}

@@ -13,7 +13,7 @@ from robo_reward.episodes.bag_file import BagFile, bags_at
 from robo_reward.episodes.bag_index import BagIndex, RecordedEpisode, described, index_bag
 from robo_reward.episodes.bag_topics import CAMERA_PREFIX, BagTopics
 from robo_reward.errors import DataSetError
-from robo_reward.frame_sets import FrameSets
+from robo_reward.frame_sets import Drop, FrameSets
 from robo_reward.stamps import episode_seconds
 
 
@@ -27,6 +27,8 @@ class BagSettings:
     """Largest time between the pictures of a set [s]."""
     max_age: float | None
     """Pictures older than this when they were received are dropped [s]; None = ages are not judged."""
+    max_future: float
+    """Pictures stamped later than they were received by more are dropped [s], where ages are judged."""
     state_max_age: float
     """States older than this are unknown [s]."""
 
@@ -53,12 +55,20 @@ def index_bags(bags: Sequence[BagFile], topics: BagTopics, settings: BagSettings
     optional = [CAMERA_PREFIX + name.removeprefix(CAMERA_PREFIX) for name in settings.optional]
     indices: list[BagIndex] = []
     for bag in bags:
-        frames = FrameSets(tuple(topics.cameras), settings.tolerance, optional=optional, max_age=settings.max_age)
+        frames = FrameSets(
+            tuple(topics.cameras),
+            settings.tolerance,
+            optional=optional,
+            max_age=settings.max_age,
+            max_future=settings.max_future,
+        )
         judge_age = settings.max_age is not None
         index = index_bag(bag, topics, frames, state_max_age=settings.state_max_age, judge_age=judge_age)
         if not index.episodes:
-            said = "; ".join(described(index))
-            raise DataSetError(f"{bag.path}: no set of frames within {settings.tolerance:g} s of each other: {said}")
+            raise DataSetError(
+                f"{bag.path}: no set of frames within {settings.tolerance:g} s of each other: "
+                f"{'; '.join(described(index))}{_clock_hint(index)}"
+            )
         _check_alike(bag, index, indices)
         indices.append(index)
     return indices
@@ -116,6 +126,13 @@ def nominal_rate(episodes: Sequence[Episode]) -> float:
         raise DataSetError("no episode has more than one set of frames; name its rate with fps=")
     rate = float(1 / np.median(steps))
     return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate
+
+
+def _clock_hint(index: BagIndex) -> str:
+    """Say what helps where the clocks of cameras and recorder differ."""
+    by_age = sum(lost.get(why, 0) for lost in index.frames.dropped.values() for why in (Drop.TOO_OLD, Drop.FUTURE))
+    hint = "; max_age=null does not judge ages: right where cameras and recorder have different clocks"
+    return hint if by_age else ""
 
 
 def _check_alike(bag: BagFile, index: BagIndex, before: Sequence[BagIndex]) -> None:

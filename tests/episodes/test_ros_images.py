@@ -33,6 +33,13 @@ def test_mono_is_repeated_in_all_channels():
     np.testing.assert_array_equal(found, PICTURE[..., :1].repeat(3, axis=2))
 
 
+def test_a_decoded_picture_is_no_view_of_the_message():
+    message = raw_image(PICTURE, 1)
+    found = rgb_of_message(message)
+    found[:] = 0
+    np.testing.assert_array_equal(rgb_of_message(message), PICTURE)
+
+
 @given(height=st.integers(1, 6), width=st.integers(1, 6), padding=st.integers(0, 5), big=st.integers(0, 1))
 def test_sizes_padding_and_the_byte_order_flag_do_not_matter(height, width, padding, big):
     picture = np.random.default_rng(height * 7 + width).integers(0, 256, (height, width, 3), np.uint8)

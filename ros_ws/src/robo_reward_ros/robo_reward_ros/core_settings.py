@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from robo_reward.frame_sets import MAX_AGE, MAX_FUTURE, TOLERANCE
 from robo_reward_ros.health import HealthLimits
 
 
@@ -26,9 +27,9 @@ class CoreSettings:
 
     cameras: Sequence[str]
     optional_cameras: Sequence[str] = ()
-    sync_tolerance: float = 0.02
-    max_age: float = 0.5
-    max_future: float = 0.05
+    sync_tolerance: float = TOLERANCE
+    max_age: float = MAX_AGE
+    max_future: float = MAX_FUTURE
     stale_after: float = 0.5
     max_answer_age: float = 1.0
     inference_timeout: float = 5.0

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
+from jaxtyping import Float64
+
 from robo_reward.episodes.ros_images import picture_size
-from robo_reward.frame_sets import FrameSet, FrameSets
+from robo_reward.frame_sets import JUMP, FrameSet, FrameSets
+from robo_reward.state_history import StateHistory
 from robo_reward_ros.core_settings import CoreSettings
 from robo_reward_ros.health import Health
 from robo_reward_ros.stage_timing import StageTiming
 
-JUMP_NS = 1_000_000_000
-"""A stamp that falls back by more is a clock that was set back [ns]."""
+JUMP_NS = round(JUMP * 1e9)
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -34,17 +37,18 @@ class PictureDoor:
         settings: Cameras and limits.
         health: Told of pictures, sets and unreadable pictures.
         timing: Told how old pictures are on arrival and how long they wait for each other.
+        states: Remembers what the robot felt; forgets it when a clock jumps back.
     """
 
-    def __init__(self, settings: CoreSettings, *, health: Health, timing: StageTiming) -> None:
-        self._settings, self._health, self._timing = settings, health, timing
+    def __init__(self, settings: CoreSettings, *, health: Health, timing: StageTiming, states: StateHistory) -> None:
+        self._settings, self._health, self._timing, self._states = settings, health, timing, states
         self._sets: FrameSets[Picture] = FrameSets(
             settings.cameras,
             settings.sync_tolerance,
             optional=settings.optional_cameras,
             max_age=settings.max_age,
             max_future=settings.max_future,
-            jump=JUMP_NS * 1e-9,
+            jump=JUMP,
         )
         self._newest: dict[str, int] = {}  # camera to the stamp of its last good picture [ns]
         self.refused = 0
@@ -58,6 +62,19 @@ class PictureDoor:
     def reset(self) -> None:
         """Forget the pictures that wait: the next set is the first of another episode."""
         self._sets.reset()
+
+    def feel(self, name: str, values: Float64[np.ndarray, " size"], *, stamp_ns: int) -> None:
+        """Hear a state; one without a stamp is left out, what is no finite number in it is unknown.
+
+        Raises:
+            ValueError: An unknown name, or another number of values.
+        """
+        if stamp_ns > 0:
+            self._states.add(name, np.where(np.isfinite(values), values, np.nan), stamp_ns=stamp_ns)
+
+    def felt(self, pictures: FrameSet[Picture]) -> dict[str, Float64[np.ndarray, " size"]]:
+        """Give what had been felt at the time of a set's oldest picture, as far as it has been heard by now."""
+        return self._states.at(pictures.stamp_ns)
 
     def take(self, camera: str, message: Any, *, stamp_ns: int, now_ns: int, now: float) -> FrameSet[Picture] | None:
         """Take a picture, and give the set that it completes.
@@ -78,7 +95,10 @@ class PictureDoor:
         good = self._good_stamp(camera, stamp_ns, now_ns)
         picture = Picture(message=message, stamp_ns=stamp_ns, arrived=now)
         # bad stamps too: the sets count them, and notice a clock that was set back
+        generation = self._sets.generation
         found = self._sets.add(camera, picture, stamp_ns=stamp_ns, now_ns=now_ns)
+        if self._sets.generation != generation:
+            self._states.reset()
         if good:
             self._newest[camera] = stamp_ns
             self._health.picture_came(camera, now=now)

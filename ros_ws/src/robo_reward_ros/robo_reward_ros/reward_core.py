@@ -1,23 +1,24 @@
 """The reward node without ROS: pictures, clocks and a person's word in; answers, each with its status, out."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, final
 
+import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
+from jaxtyping import Float64
 
-from robo_reward.episodes.ros_images import rgb_of_message
 from robo_reward.frame_sets import FrameSet
+from robo_reward.state_history import StateHistory
 from robo_reward_ros.answer import Answer, Status
 from robo_reward_ros.bound_model import BoundModel
 from robo_reward_ros.core_settings import Clocks, CoreSettings
 from robo_reward_ros.episode_teller import EpisodeTeller
 from robo_reward_ros.health import Health, Verdict
+from robo_reward_ros.picture_decoding import PictureDecoder, per_view
 from robo_reward_ros.picture_door import Picture, PictureDoor
 from robo_reward_ros.slot_worker import MODEL_FAULTS, SlotWorker
 from robo_reward_ros.stage_timing import StageTiming
@@ -29,6 +30,7 @@ SUCCESS, FAILURE, TRUNCATED = 1, 2, 3
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class _Job:
     pictures: FrameSet[Picture]
+    state: Mapping[str, Float64[np.ndarray, " _size"]]
     offered: float  # steady clock [s]
 
 
@@ -47,19 +49,28 @@ class RewardCore:
         settings: Cameras and limits.
         clocks: The node's.
         publish: Takes each answer; must be quick.
+        states: Names and sizes of what the robot feels, and how old it may be; None = it feels nothing.
     """
 
     def __init__(
-        self, bound: BoundModel, settings: CoreSettings, *, clocks: Clocks, publish: Callable[[Answer], None]
+        self,
+        bound: BoundModel,
+        settings: CoreSettings,
+        *,
+        clocks: Clocks,
+        publish: Callable[[Answer], None],
+        states: StateHistory | None = None,
     ) -> None:
         self._settings, self._clocks, self._publish = settings, clocks, publish
         self.health = Health(settings.limits, now=clocks.steady())
         self.timing = StageTiming()
-        self._door = PictureDoor(settings, health=self.health, timing=self.timing)
+        states = StateHistory({}, 0.0) if states is None else states
+        self._door = PictureDoor(settings, health=self.health, timing=self.timing, states=states)
         self._teller = EpisodeTeller(bound, step_duration=settings.step_duration)
         self.allow_spread(settings.max_spread)
         self._generation: int | None = None  # of the frame sets of the episode
-        self._out, self._closed, self._sequence, self._damaged = RLock(), False, 0, 0
+        self._decoder = PictureDecoder(settings.required, health=self.health)
+        self._out, self._closed, self._sequence = RLock(), False, 0
         self._last, self._verdict = Answer(), (Status.WARMUP, "")
         self._worker: SlotWorker[_Job, Answer | None] = SlotWorker(self._work, self._deliver)
 
@@ -83,7 +94,20 @@ class RewardCore:
         found = self._door.take(camera, message, stamp_ns=stamp_ns, now_ns=self._clocks.now_ns(), now=now)
         # while nothing may be answered, nothing is
         if found is not None and self._judge()[0] not in (Status.ROBOT_STOPPED, Status.DISABLED):
-            self._worker.offer(_Job(pictures=found, offered=now))
+            self._worker.offer(_Job(pictures=found, state=self._door.felt(found), offered=now))
+
+    def feel(self, name: str, values: Float64[np.ndarray, " size"], *, stamp_ns: int) -> None:
+        """Take a state as it arrives: `Clip.state` of a set has the latest at or before its oldest picture.
+
+        Args:
+            name: One of those in `states`, such as tool_position.
+            values: Of its size; what is not finite is unknown.
+            stamp_ns: Time in its header [ns]; when it was received, for messages without a header.
+
+        Raises:
+            ValueError: An unknown name, or another number of values.
+        """
+        self._door.feel(name, values, stamp_ns=stamp_ns)
 
     def robot_said(self, *, ok: bool) -> None:
         """Take the robot's word on whether it runs as it should."""
@@ -173,13 +197,16 @@ class RewardCore:
         self.timing.add("wait", started - job.offered)
         if self._generation not in (None, job.pictures.generation):
             self._cut("a clock jumped back")
-        views = self._views(job.pictures.frames)
+        views = self._decoder.views(job.pictures.frames)
         if views is None:
             return None
         read = self._clocks.steady()
         try:
             answer = self._teller.tell(
-                views, stamp_ns=job.pictures.stamp_ns, newest_stamp_ns=job.pictures.newest_stamp_ns
+                views,
+                stamp_ns=job.pictures.stamp_ns,
+                newest_stamp_ns=job.pictures.newest_stamp_ns,
+                state={name: torch.from_numpy(values) for name, values in job.state.items()},
             )
         except MODEL_FAULTS as error:
             self.health.failed(f"{type(error).__name__}: {error}")
@@ -190,27 +217,7 @@ class RewardCore:
         done = self._clocks.steady()
         self.timing.add("read", read - started)
         self.timing.add("model", done - read)
-        return replace(answer, inference_time=done - started, **_per_view(job.pictures))
-
-    def _views(self, frames: Mapping[str, Picture | None]) -> dict[str, UInt8[Tensor, "3 _h _w"] | None] | None:
-        """Decode the pictures; None where a required one is damaged."""
-        views: dict[str, Tensor | None] = {}
-        for camera, picture in frames.items():
-            views[camera] = None
-            if picture is None:
-                continue
-            try:
-                rgb = rgb_of_message(picture.message)
-            except ValueError as error:
-                self._damaged += 1
-                self.health.unreadable(camera, str(error))
-                if camera in self._settings.required:
-                    return None
-                continue
-            self.health.readable(camera)
-            # numpy turns the axes many times faster than torch
-            views[camera] = torch.from_numpy(rgb.transpose(2, 0, 1).copy())
-        return views
+        return replace(answer, inference_time=done - started, **per_view(job.pictures))
 
     def _deliver(self, answer: Answer | None) -> None:
         if answer is None:
@@ -264,7 +271,7 @@ class RewardCore:
                 sequence=self._sequence,
                 sets_answered=self._teller.sets_answered,
                 sets_dropped=self._worker.dropped,
-                pictures_refused=self._door.refused + self._damaged,
+                pictures_refused=self._door.refused + self._decoder.damaged,
             )
             self._sequence += 1
             self._publish(self._last)
@@ -276,16 +283,3 @@ def _as(verdict: Verdict, answer: Answer) -> Answer:
     if status == Status.OK:
         return answer
     return replace(answer, status=status, reason=reason, reward=math.nan, potential=math.nan, task_reward=math.nan)
-
-
-def _per_view(pictures: FrameSet[Picture]) -> dict[str, Sequence[Any]]:
-    frames = pictures.frames
-    return {
-        "views": tuple(frames),
-        "view_present": tuple(picture is not None for picture in frames.values()),
-        "view_lag": tuple(
-            math.nan if picture is None else (picture.stamp_ns - pictures.stamp_ns) * 1e-9
-            for picture in frames.values()
-        ),
-        "view_progress": (math.nan,) * len(frames),
-    }
