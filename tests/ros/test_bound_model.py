@@ -7,8 +7,10 @@ import pytest
 import torch
 from demonstrations import ENCODER, demonstration, small_process
 from robo_reward_ros.answer import Status
-from robo_reward_ros.bound_model import TaskSettings, bind_model, warm_up
+from robo_reward_ros.bound_model import bind_model
 from robo_reward_ros.episode_teller import EpisodeTeller
+from robo_reward_ros.task_settings import TaskSettings
+from robo_reward_ros.warm_up import warm_up
 from ros_pictures import SECOND, START, bound, picture, tensor
 
 from robo_reward.models.success import SuccessClassifier
@@ -65,7 +67,7 @@ def test_a_file_of_settings_gives_a_model_with_the_task_filled_in(tmp_path):
     asked = TaskSettings(**{**_fields(settings), "prompts": {"goal": ("a blue square",)}})
     assert "paint, a green square" in mine.configuration
     assert "a blue square" in bind_model(asked).configuration
-    warm_up(mine, ["front"], height=8, width=8)
+    warm_up(mine, ["front"], size=(8, 8))
 
 
 def test_the_models_that_come_with_the_package_are_bound_by_name():
@@ -108,9 +110,9 @@ def test_weights_that_were_changed_are_refused(fitted, tmp_path):
 
 def test_cameras_that_the_model_was_not_fitted_to_are_noticed_in_the_warm_up(fitted):
     model = bind_model(TaskSettings(reward_model=str(fitted), instruction="green"))
-    warm_up(model, ["front", "wrist"], height=12, width=10)
+    warm_up(model, ["front", "wrist"], size=(12, 10))
     with pytest.raises(ValueError, match="side"):
-        warm_up(model, ["side"], height=12, width=10)
+        warm_up(model, ["side"], size=(12, 10))
 
 
 def test_success_is_latched_from_embeddings_that_were_computed_anyway(fitted, monkeypatch):

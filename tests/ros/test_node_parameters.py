@@ -1,15 +1,14 @@
 """The parameters as a table, and the page that is made of it."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from robo_reward_ros.bound_model import TaskSettings
 from robo_reward_ros.gate_parameters import GATE_PARAMETERS, gate_limits
-from robo_reward_ros.node_settings import check_cameras, core_settings, task_of_request, task_settings, topics_of
+from robo_reward_ros.node_settings import check_cameras, core_settings, task_settings, topics_of
 from robo_reward_ros.parameters import Parameter, ParameterTable
 from robo_reward_ros.reference import page
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
+from robo_reward_ros.task_settings import TaskSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ros" / "reference.md"
 DEFAULTS = {name: each.default for name, each in REWARD_PARAMETERS.items()}
@@ -62,7 +61,7 @@ def test_parameters_become_settings():
     assert topics_of(GIVEN) == {"a": "/a", "b": "/b/compressed"}
     settings = core_settings(GIVEN | {"optional_cameras": ("b",)}, session=3)
     assert (settings.required, settings.session, settings.sync_tolerance) == (["a"], 3, 0.02)
-    assert task_settings(GIVEN) == TaskSettings(reward_model="process")
+    assert task_settings(GIVEN) == TaskSettings(reward_model="process", cameras=("a", "b"))
     assert gate_limits({name: each.default for name, each in GATE_PARAMETERS.items()}).discount is None
 
 
@@ -79,28 +78,3 @@ def test_parameters_become_settings():
 def test_cameras_that_make_no_sense_are_refused(change, text):
     with pytest.raises(ValueError, match=text):
         check_cameras(GIVEN | change)
-
-
-def request(**fields) -> SimpleNamespace:
-    empty = dict.fromkeys(("goal", "baseline", "goal_images", "goal_image_cameras"), ())
-    return SimpleNamespace(**(empty | {"instruction": "", "demonstrations": "", "plan": ""} | fields))
-
-
-def test_a_request_for_a_task_becomes_settings():
-    settings = TaskSettings(reward_model="prompt_similarity", instruction="open it", discount=0.9)
-    asked = task_of_request(request(goal=["it's open"]), settings)
-    assert (asked.instruction, asked.prompts, asked.discount) == ("open it", {"goal": ("it's open",)}, 0.9)
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({}, "instruction and goal are both empty"),
-        ({"plan": "x"}, "plan: name the plan"),
-        ({"demonstrations": "x"}, "demonstrations: fit the model first"),
-        ({"goal_images": [1]}, "goal_images: no model takes goal pictures"),
-    ],
-)
-def test_what_a_running_node_cannot_be_bound_to_is_refused(fields, text):
-    with pytest.raises(ValueError, match=text):
-        task_of_request(request(**fields), TaskSettings(reward_model="process"))

@@ -1,41 +1,28 @@
 """A reward model bound to its task, out of a configuration: everything that a node loads before it answers. No ROS."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import yaml
-from jaxtyping import UInt8
-from torch import Tensor
+from omegaconf import DictConfig, OmegaConf
 
 from robo_reward.cli.build import Plain, build, build_with_encoder, plain, takes_encoder
-from robo_reward.cli.choose_models import choose_models
+from robo_reward.cli.choose_models import SAVED, choose_models
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.failure import USER_ERRORS, failure_text
+from robo_reward.models.saved_models import describe
+from robo_reward.perception.fitting import FittableRewardModel
+from robo_reward.plans.plan_file import read_plan
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
-from robo_reward.stream import RewardStream
 from robo_reward.training.fit import MODELS, read_description
 from robo_reward.training.fit_success import FittedSuccess
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSettings:
-    """What names a model, its task and what is made of its progress."""
-
-    reward_model: str
-    """A choice of `configs/reward_model`, a folder that `robo-reward fit` wrote, or a YAML file."""
-    instruction: str = ""
-    """The task in words; empty = the only task of a fitted model."""
-    overrides: Sequence[str] = ()
-    """As on the command line of `robo-reward relabel`."""
-    prompts: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Name of a list of prompts, such as goal, to what is configured instead."""
-    shaping: str = "linear"
-    discount: float = 0.99
-    success_reward: float = 1.0
+from robo_reward_ros.demonstration_fit import fitted_to_demonstrations, only_task
+from robo_reward_ros.model_changes import changed_settings, rig_of
+from robo_reward_ros.task_settings import TaskSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +43,8 @@ class BoundModel:
     """YAML that says what the model was built from."""
     sha256: str = field(default="")
     """Of the configuration and of the files beside it that hold weights."""
+    rig: str = ""
+    """File of the rig of cameras that it counts on; empty = it knows no geometry."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -64,8 +53,12 @@ class BoundModel:
         return low, high
 
 
-def bind_model(settings: TaskSettings) -> BoundModel:
-    """Build or load the model, with its weights checked against their digests.
+def bind_model(settings: TaskSettings, *, go_on: Callable[[], bool] = lambda: True) -> BoundModel:
+    """Build or load the model, with its weights checked against their digests, and fit it where that is asked for.
+
+    Args:
+        settings: Model and task.
+        go_on: Asked now and then during a fit; False ends it.
 
     Raises:
         ValueError: Whatever a user can mend: no such model, task or setting, missing or damaged files; the message
@@ -76,7 +69,7 @@ def bind_model(settings: TaskSettings) -> BoundModel:
             "reward_model is empty: give a choice such as process, a folder of fitted models or a YAML file"
         )
     try:
-        return _bound(settings)
+        return _bound(settings, go_on)
     except USER_ERRORS as error:
         raise ValueError(failure_text(error) or str(error)) from error
 
@@ -87,76 +80,106 @@ def use_threads(number: int) -> None:
         torch.set_num_threads(number)
 
 
-def warm_up(bound: BoundModel, cameras: Sequence[str], *, height: int, width: int, times: int = 2) -> None:
-    """Show the model black pictures, so that the first real ones find it ready, and so that it names what it misses.
-
-    Raises:
-        ValueError: Cameras that the model was not fitted to, a state that it needs.
-    """
-    stream = RewardStream(bound.model, discount=bound.discount, potential=bound.potential)
-    black: UInt8[Tensor, "3 _h _w"] = torch.zeros(3, height, width, dtype=torch.uint8)
-    for time in range(times):
-        stream.step(dict.fromkeys(cameras, black), stamp=time / 30)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Built:
+    model: RewardModel
+    instruction: str
+    described: Plain
+    """Model and encoder as plain data."""
+    rig: str = ""
+    success: FittedSuccess | None = None
 
 
-def _bound(settings: TaskSettings) -> BoundModel:
-    file = Path(settings.reward_model)
+def _bound(settings: TaskSettings, go_on: Callable[[], bool]) -> BoundModel:
+    file = Path(settings.reward_model).expanduser()
     named = file.suffix == ".yaml" and file.name != MODELS
     if named and not file.is_file():
         raise FileNotFoundError(f"reward_model={file}: there is no such file")
     choice = str(file.parent if file.name == MODELS else file)
+    shaping = (f"shaping={settings.shaping}", f"discount={settings.discount}")
     config = compose_verb(
         "relabel",
         [
             *([] if named else [f"reward_model={choice}"]),
-            f"shaping={settings.shaping}",
-            f"discount={settings.discount}",
+            *shaping,
             f"success_reward={settings.success_reward}",
             *settings.overrides,
-            *([] if named else _prompt_overrides(settings.prompts)),
         ],
     )
-    if named:
-        own, encoder = _own_settings(file, settings, plain(config.encoder))
-        model = build_with_encoder(own, None if encoder is None else build(encoder))
-        instruction, success, described = settings.instruction, None, {"model": own, "encoder": encoder}
-    else:
-        instruction = settings.instruction or _only_task(choice)
-        chosen = choose_models(config, [instruction])
-        model, success = chosen.models[instruction], chosen.success.get(instruction)
-        described = {"model": chosen.described()[instruction], "encoder": chosen.encoder_config}
-    shaping = plain(config.shaping)
-    text = yaml.safe_dump({**described, "shaping": shaping}, sort_keys=True, allow_unicode=True)
+    built = _built_of_file(file, settings, config) if named else _built_of_choice(choice, settings, config)
+    if settings.demonstrations:
+        built = _fitted(built, settings, go_on)
+    text = yaml.safe_dump({**built.described, "shaping": plain(config.shaping)}, sort_keys=True, allow_unicode=True)
     return BoundModel(
-        model=model,
-        potential=build(shaping),
+        model=built.model,
+        potential=build(plain(config.shaping)),
         discount=float(config.discount),
-        goal_id=instruction,
-        success=success,
+        goal_id=built.instruction,
+        success=built.success,
         success_reward=float(config.success_reward),
         configuration=text,
         sha256=_digest(text, Path(choice)),
+        rig=built.rig,
     )
 
 
-def _own_settings(file: Path, settings: TaskSettings, encoder: Plain) -> tuple[Plain, Plain | None]:
-    """Read a YAML file: a reward model's settings, or those under `reward_model` and its encoder's under `encoder`."""
-    own = yaml.safe_load(file.read_text().replace("{instruction}", settings.instruction))
+def _built_of_file(file: Path, settings: TaskSettings, config: DictConfig) -> _Built:
+    """Build from a YAML file: a reward model's settings, or those under `reward_model` and its encoder's beside."""
+    instruction = _instruction(settings)
+    own, encoder = yaml.safe_load(file.read_text().replace("{instruction}", instruction)), plain(config.encoder)
     if isinstance(own, Mapping) and "reward_model" in own:
         own, encoder = own["reward_model"], own.get("encoder", encoder)
     if not isinstance(own, Mapping) or "_target_" not in own:
         raise ValueError(f"{file}: a reward model's YAML must be a mapping with _target_, as in configs/reward_model")
-    own = {**own, **{name: list(texts) for name, texts in settings.prompts.items()}}
-    return own, encoder if takes_encoder(own) else None
+    changed = changed_settings(dict(own), settings)
+    looks_through = encoder if takes_encoder(changed) else None
+    return _Built(
+        model=build_with_encoder(changed, None if looks_through is None else build(looks_through)),
+        instruction=instruction,
+        described={"model": changed, "encoder": looks_through},
+        rig=rig_of(changed),
+    )
 
 
-def _prompt_overrides(prompts: Mapping[str, Sequence[str]]) -> list[str]:
-    return [f"reward_model.{name}=[{','.join(map(_quoted, texts))}]" for name, texts in prompts.items()]
+def _built_of_choice(choice: str, settings: TaskSettings, config: DictConfig) -> _Built:
+    """Build one of `configs/reward_model`, or load one of a folder's."""
+    instruction = _instruction(settings) or _only_task(choice)
+    rig = ""
+    if config.reward_model["_target_"] == SAVED:
+        _check_saved(choice, settings)
+    else:
+        own: Plain = OmegaConf.to_container(config.reward_model, resolve=False)  # pyright: ignore[reportAssignmentType]
+        config.reward_model = changed_settings(own, settings)
+        rig = rig_of(config.reward_model)
+    chosen = choose_models(config, [instruction])
+    return _Built(
+        model=chosen.models[instruction],
+        instruction=instruction,
+        described={"model": chosen.described()[instruction], "encoder": chosen.encoder_config},
+        rig=rig,
+        success=chosen.success.get(instruction),
+    )
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def _fitted(built: _Built, settings: TaskSettings, go_on: Callable[[], bool]) -> _Built:
+    model: FittableRewardModel = fitted_to_demonstrations(
+        built.model,
+        settings.demonstrations,
+        instruction=built.instruction,
+        cameras=settings.cameras,
+        go_on=go_on,
+    )
+    described = built.described | {"model": describe(model), "demonstrations": settings.demonstrations}
+    # what told success was fitted to other recordings
+    return _Built(model=model, instruction=built.instruction, described=described, rig=built.rig)
+
+
+def _instruction(settings: TaskSettings) -> str:
+    if settings.instruction:
+        return settings.instruction
+    if settings.plan:
+        return read_plan(settings.plan).task
+    return only_task(settings.demonstrations) if settings.demonstrations else ""
 
 
 def _only_task(choice: str) -> str:
@@ -166,6 +189,19 @@ def _only_task(choice: str) -> str:
     if len(tasks) != 1:
         raise ValueError(f"instruction is empty, and {choice} has models for several: {tasks}")
     return tasks[0]
+
+
+def _check_saved(choice: str, settings: TaskSettings) -> None:
+    asked = {"prompts": settings.prompts, "plan": settings.plan, "goal images": settings.goal_pictures}
+    if given := [name for name, value in asked.items() if value]:
+        raise ValueError(
+            f"{choice} holds fitted models, whose {' and '.join(given)} cannot be changed: ask by instruction"
+        )
+    if settings.demonstrations and settings.instruction not in ("", *read_description(Path(choice))["models"]):
+        raise ValueError(
+            f"{choice} holds fitted models and none for '{settings.instruction}': to fit one to demonstrations, "
+            "configure reward_model with a choice such as process"
+        )
 
 
 def _digest(text: str, folder: Path) -> str:

@@ -1,11 +1,10 @@
-"""From the reward node's parameters and requests to the settings of its parts. No ROS."""
+"""From the reward node's parameters to the settings of its parts. No ROS."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from robo_reward_ros.bound_model import TaskSettings
 from robo_reward_ros.core_settings import CoreSettings
+from robo_reward_ros.task_settings import TaskSettings
 
 
 def topics_of(given: Mapping[str, Any]) -> dict[str, str]:
@@ -59,26 +58,5 @@ def task_settings(given: Mapping[str, Any]) -> TaskSettings:
         shaping=given["shaping"],
         discount=given["discount"],
         success_reward=given["success_reward"],
+        cameras=given["cameras"],
     )
-
-
-def task_of_request(request: Any, settings: TaskSettings) -> TaskSettings:
-    """Give the settings with another task.
-
-    Args:
-        request: With the fields of `SetTask`.
-        settings: As configured.
-
-    Raises:
-        ValueError: Something that a running node cannot be bound to.
-    """
-    if request.goal_images or request.goal_image_cameras:
-        raise ValueError("goal_images: no model takes goal pictures while it runs; name them in its YAML")
-    if request.demonstrations:
-        raise ValueError("demonstrations: fit the model first (robo-reward fit), then name the folder as reward_model")
-    if request.plan:
-        raise ValueError("plan: name the plan in the model's YAML and configure the node anew")
-    if not request.instruction and not request.goal:
-        raise ValueError("instruction and goal are both empty: say the task in words")
-    prompts = {name: tuple(texts) for name, texts in (("goal", request.goal), ("baseline", request.baseline)) if texts}
-    return replace(settings, instruction=request.instruction or settings.instruction, prompts=prompts)

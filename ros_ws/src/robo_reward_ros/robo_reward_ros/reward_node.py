@@ -9,7 +9,7 @@ from robo_reward_msgs.msg import RewardModelInfo, RewardStamped
 from std_msgs.msg import Float64, Header
 
 from robo_reward_ros.answer import Answer, Status
-from robo_reward_ros.bound_model import BoundModel, bind_model, use_threads, warm_up
+from robo_reward_ros.bound_model import BoundModel, bind_model, use_threads
 from robo_reward_ros.node_settings import check_cameras, core_settings, task_settings
 from robo_reward_ros.reward_core import RewardCore
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
@@ -17,6 +17,7 @@ from robo_reward_ros.reward_services import offer_services
 from robo_reward_ros.ros_inputs import listen, resolved_topics
 from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, NodeClocks, declare, log_verdict, spin, told, values
 from robo_reward_ros.ros_messages import diagnostic_message, info_message, reward_message
+from robo_reward_ros.warm_up import warm_up
 
 BUSY = 5.0  # how long a model may take to finish when the node is deactivated [s]
 
@@ -44,7 +45,7 @@ class RewardNode(LifecycleNode):
         resolved_topics(self, given)
         use_threads(given["torch_threads"])
         bound = bind_model(task_settings(given))
-        warm_up(bound, given["cameras"], height=given["warm_up_height"], width=given["warm_up_width"])
+        warm_up(bound, given["cameras"], size=(given["warm_up_height"], given["warm_up_width"]))
         self._bound, self.given = bound, given
         self.get_logger().info(f"model {bound.model.version} is ready for the task '{bound.goal_id}'")
         return TransitionCallbackReturn.SUCCESS

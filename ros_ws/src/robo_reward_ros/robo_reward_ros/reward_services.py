@@ -7,8 +7,9 @@ from robo_reward_msgs.srv import MarkOutcome, SetTask
 from std_srvs.srv import SetBool, Trigger
 
 from robo_reward_ros.bound_model import bind_model
-from robo_reward_ros.node_settings import task_of_request, task_settings
+from robo_reward_ros.node_settings import task_settings
 from robo_reward_ros.ros_lifecycle import awaitable, refusing
+from robo_reward_ros.set_task_request import task_of_request
 
 
 def offer_services(node: Any) -> None:
