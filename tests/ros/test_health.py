@@ -101,3 +101,17 @@ def test_ok_needs_everything_at_once(events):
         fresh = all(camera in seen and now - seen[camera] <= 0.5 for camera in LIMITS.required)
         if health.verdict(now=now)[0] == Status.OK:
             assert (enabled, robot, fault, blind, fresh) == (True, True, False, False, True)
+
+
+def test_an_objection_stands_until_it_is_withdrawn_and_weighs_as_its_status():
+    health = well()
+    health.object("camera_info of 'a'", Status.WARMUP, "none has come")
+    assert health.verdict(now=10.2) == (Status.WARMUP, "camera_info of 'a': none has come")
+    health.object("camera_info of 'a'", Status.FAULT, "k is zero")
+    health.object("camera_info of 'b'", Status.WARMUP, "none has come")
+    assert health.verdict(now=10.2) == (Status.FAULT, "camera_info of 'a': k is zero")
+    health.object("camera_info of 'a'", Status.OK)
+    health.object("camera_info of 'b'", Status.OK)
+    assert health.verdict(now=10.2) == (Status.OK, "")
+    with pytest.raises(ValueError, match="an objection is FAULT or WARMUP, or OK to withdraw it; got SYNC"):
+        health.object("somebody", Status.SYNC, "no")

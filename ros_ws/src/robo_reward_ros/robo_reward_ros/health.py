@@ -63,6 +63,7 @@ class Health:
         self._set_at: float | None = None
         self._robot: tuple[float, bool] | None = None
         self._fault = self._preparing = ""
+        self._objections: dict[str, Verdict] = {}
 
     def enable(self, *, enabled: bool) -> None:
         """Switch rewards on or off."""
@@ -94,6 +95,24 @@ class Health:
         with self._lock:
             self._unreadable.pop(camera, None)
 
+    def object(self, who: str, status: Status, reason: str = "") -> None:
+        """Note what somebody holds against rewards, until the same says OK.
+
+        Args:
+            who: Such as camera_info of a camera.
+            status: FAULT, WARMUP, or OK = nothing any more.
+            reason: For people.
+
+        Raises:
+            ValueError: Another status.
+        """
+        if status not in (Status.FAULT, Status.WARMUP, Status.OK):
+            raise ValueError(f"an objection is FAULT or WARMUP, or OK to withdraw it; got {status.name}")
+        with self._lock:
+            self._objections.pop(who, None)
+            if status != Status.OK:
+                self._objections[who] = (status, f"{who}: {reason}")
+
     def preparing(self, reason: str) -> None:
         """Note that the model is being changed; empty = it is ready."""
         with self._lock:
@@ -119,10 +138,15 @@ class Health:
             HEALTHY if self._enabled else (Status.DISABLED, "the service enable switched rewards off"),
             self._robot_verdict(now),
             self._model_verdict(busy_for),
+            self._objection(Status.FAULT),
             self._stale_verdict(now),
             self._sync_verdict(now),
             (Status.WARMUP, self._preparing) if self._preparing else HEALTHY,
+            self._objection(Status.WARMUP),
         )
+
+    def _objection(self, status: Status) -> Verdict:
+        return next((each for each in self._objections.values() if each[0] == status), HEALTHY)
 
     def _robot_verdict(self, now: float) -> Verdict:
         if not self._limits.heed_robot:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -10,10 +11,20 @@ from torch import Tensor
 
 from robo_reward.episodes.ros_images import rgb_of_message
 from robo_reward.frame_sets import FrameSet
+from robo_reward_ros.answer import Answer
 from robo_reward_ros.health import Health
 from robo_reward_ros.picture_door import Picture
 
 Views = dict[str, UInt8[Tensor, "3 _h _w"] | None]
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Seen:
+    """What the model looked at, and what was answered."""
+
+    pictures: FrameSet[Picture]
+    views: Views
+    answer: Answer
 
 
 @final

@@ -18,7 +18,7 @@ from robo_reward_ros.bound_model import BoundModel
 from robo_reward_ros.core_settings import Clocks, CoreSettings
 from robo_reward_ros.episode_teller import EpisodeTeller
 from robo_reward_ros.health import Health, Verdict
-from robo_reward_ros.picture_decoding import PictureDecoder, per_view
+from robo_reward_ros.picture_decoding import PictureDecoder, Seen, Views, per_view
 from robo_reward_ros.picture_door import Picture, PictureDoor
 from robo_reward_ros.slot_worker import MODEL_FAULTS, SlotWorker
 from robo_reward_ros.stage_timing import StageTiming
@@ -50,6 +50,8 @@ class RewardCore:
         clocks: The node's.
         publish: Takes each answer; must be quick.
         states: Names and sizes of what the robot feels, and how old it may be; None = it feels nothing.
+        seen: Takes what was looked at with each answer to it, after it went out; on the worker's thread, so it must be
+            quick; None = nobody looks.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class RewardCore:
         clocks: Clocks,
         publish: Callable[[Answer], None],
         states: StateHistory | None = None,
+        seen: Callable[[Seen], None] | None = None,
     ) -> None:
-        self._settings, self._clocks, self._publish = settings, clocks, publish
+        self._settings, self._clocks, self._publish, self._seen = settings, clocks, publish, seen
         self.health = Health(settings.limits, now=clocks.steady())
         self.timing = StageTiming()
         states = StateHistory({}, 0.0) if states is None else states
@@ -72,6 +75,7 @@ class RewardCore:
         self._decoder = PictureDecoder(settings.required, health=self.health)
         self._out, self._closed, self._sequence = RLock(), False, 0
         self._last, self._verdict = Answer(), (Status.WARMUP, "")
+        self._looked_at: tuple[FrameSet[Picture], Views] | None = None
         self._worker: SlotWorker[_Job, Answer | None] = SlotWorker(self._work, self._deliver)
 
     @property
@@ -217,6 +221,7 @@ class RewardCore:
         done = self._clocks.steady()
         self.timing.add("read", read - started)
         self.timing.add("model", done - read)
+        self._looked_at = (job.pictures, views)
         return replace(answer, inference_time=done - started, **per_view(job.pictures))
 
     def _deliver(self, answer: Answer | None) -> None:
@@ -229,6 +234,9 @@ class RewardCore:
             verdict = (Status.STALE_INPUT, f"the answer came when its oldest picture was {age:.3g} s old")
         self._send(replace(_as(verdict, answer), input_age=age))
         self.timing.add("age", age)
+        if self._seen is not None and self._looked_at is not None:
+            pictures, views = self._looked_at
+            self._seen(Seen(pictures=pictures, views=views, answer=self._last))
 
     def _end(self, outcome: int, who: str) -> int:
         if not self._teller.begun:
