@@ -15,10 +15,11 @@ def numbers_of_message(message: Any, fields: Sequence[str]) -> Float64[np.ndarra
 
     A field is a path with dots: `data`, `pose.position.x`. A path that ends at an array gives all of it; at a point or
     a vector x y z; at a quaternion w x y z; at a pose both. In a `sensor_msgs/JointState`, whose order of joints no
-    driver promises, `position.NAME` is the joint of that name.
+    driver promises, `position.NAME` is the joint of that name. `data.2` is the third number of an array, from 0.
 
     Raises:
-        ValueError: A field that the message does not have (it names those that there are), or that holds no numbers.
+        ValueError: A field that the message does not have (it names those that there are), or that holds no numbers; an
+            array that is too short.
     """
     return np.concatenate([_numbers(message, field) for field in fields])
 
@@ -28,6 +29,8 @@ def _numbers(message: Any, field: str) -> Float64[np.ndarray, " size"]:
     rest = field.split(".")
     while rest:
         name = rest.pop(0)
+        if name.isdigit() and not rest and not _names(value):
+            return _number_at(value, int(name), field)
         if not hasattr(value, name):
             raise ValueError(f"no field '{field}' in the message; there are {', '.join(_names(value))}")
         value = getattr(value, name)
@@ -39,12 +42,21 @@ def _numbers(message: Any, field: str) -> Float64[np.ndarray, " size"]:
 
 def _joint(message: Any, values: Any, joint: str) -> Float64[np.ndarray, " 1"]:
     names = list(message.name)
+    if joint.isdigit() and joint not in names:
+        return _number_at(values, int(joint), joint)
     if joint not in names:
         raise ValueError(f"no joint '{joint}' in the message; there are {', '.join(names)}")
     place = names.index(joint)
     if place >= len(values):
         raise ValueError(f"the message has no value of joint '{joint}': {len(values)} values of {len(names)} joints")
     return np.array([values[place]], np.float64)
+
+
+def _number_at(values: Any, index: int, field: str) -> Float64[np.ndarray, " 1"]:
+    numbers = _flat(values, field)
+    if index >= len(numbers):
+        raise ValueError(f"no number {index} in '{field}': the array has {len(numbers)}, counted from 0")
+    return numbers[index : index + 1]
 
 
 def _flat(value: Any, field: str) -> Float64[np.ndarray, " size"]:

@@ -1,4 +1,5 @@
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,9 @@ def joints(names=("shoulder", "left.elbow", "wrist"), positions=(0.5, 1.5, 2.5))
         (joints(), ["position"], [0.5, 1.5, 2.5]),
         (joints(), ["position.wrist", "position.shoulder"], [2.5, 0.5]),
         (joints(), ["position.left.elbow"], [1.5]),
+        (joints(), ["position.2", "position.0"], [2.5, 0.5]),
+        (joints(("1", "0"), (0.5, 1.5)), ["position.1"], [0.5]),
+        (SimpleNamespace(data=np.array([4.0, 5.0])), ["data.1"], [5.0]),
     ],
 )
 def test_fields_give_their_numbers_in_the_order_asked_for(content, fields, numbers):
@@ -54,6 +58,8 @@ def test_joints_are_found_by_name_whatever_their_order():
         (pose(), "pose.place", "no field 'pose.place' in the message; there are position, orientation"),
         (joints(), "position.elbow", "no joint 'elbow' in the message; there are shoulder, left.elbow, wrist"),
         (joints(), "velocity.wrist", "the message has no value of joint 'wrist': 0 values of 3 joints"),
+        (joints(), "position.3", "no number 3 in '3': the array has 3, counted from 0"),
+        (SimpleNamespace(data=np.array([4.0])), "data.1", "no number 1 in 'data.1': the array has 1, counted from 0"),
         (joints(), "name", "field 'name' holds no numbers; name one of its numbers"),
         (pose(), "header", "field 'header' holds no numbers; name one of frame_id, stamp"),
     ],
