@@ -65,7 +65,8 @@ def reward_messages(
 ) -> Iterator[AddedMessage]:
     """Give the messages of one episode, each at the time at which its set was complete.
 
-    The message of set t tells of the transition t−1 → t; the first set has none (WARMUP). The state after the last set
+    The message of set t tells of the transition t−1 → t; the first set has none (WARMUP). The task is paid for once,
+    where the episode ends, as on the robot: success before that shows as `success` alone. The state after the last set
     was not recorded: an episode that terminated ends with a message of its own, whose reward is that of reaching a
     terminal state, and any other with one that says `truncated`.
 
@@ -118,7 +119,7 @@ def _of_set(t: int, columns: Mapping[str, np.ndarray], told: Told) -> dict[str, 
         "reward": reward if paid else NAN,
         "discount": told.discount if paid else NAN,
         "steps": int(paid),
-        "task_reward": told.success_reward * success if paid else NAN,
+        "task_reward": 0.0 if paid else NAN,  # paid once, where the episode ends
         "success_probability": float(columns[SUCCESS_PROBABILITY][t]) if SUCCESS_PROBABILITY in columns else NAN,
         "success": success,
         "terminated": False,

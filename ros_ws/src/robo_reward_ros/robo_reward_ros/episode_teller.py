@@ -157,14 +157,17 @@ class EpisodeTeller:
         return probability, self._latch.step(probability)
 
     def _judged(self, reward: Reward | None, steps: int) -> Answer:
+        progress, spread = self._stream.latest
+        self._check(progress, spread, reward)
+        told = Answer(progress=progress, spread=spread)
+        if math.isnan(progress):
+            status = Status.LOW_CONFIDENCE if steps else Status.WARMUP
+            return replace(told, status=status, reason="the model abstained")
         if reward is None:
-            return Answer(status=Status.WARMUP, reason="the first set of an episode: there is no transition yet")
-        self._check(reward)
-        told = Answer(progress=reward.progress, spread=reward.spread)
-        if reward.held:
-            return replace(told, status=Status.LOW_CONFIDENCE, reason="the model abstained")
-        if reward.spread > self.max_spread:
-            reason = f"spread {reward.spread:.3g} is larger than {self.max_spread:g}"
+            reason = "the first potential of an episode: there is no transition yet"
+            return replace(told, status=Status.WARMUP, reason=reason)
+        if spread > self.max_spread:
+            reason = f"spread {spread:.3g} is larger than {self.max_spread:g}"
             return replace(told, status=Status.LOW_CONFIDENCE, reason=reason)
         return replace(
             told,
@@ -176,13 +179,14 @@ class EpisodeTeller:
             steps=steps,
         )
 
-    def _check(self, reward: Reward) -> None:
+    def _check(self, progress: float, spread: float, reward: Reward | None) -> None:
         """Let no number out of its range pass, whatever model gave it."""
+        if not math.isnan(progress) and not (0 <= progress <= 1 and spread >= 0):
+            raise ValueError(f"the model gave progress {progress} and spread {spread}")
         low, high = self._bound.bounds
         slack = 1e-6 * max(1.0, abs(low), abs(high))
-        if not (math.isfinite(reward.reward) and low - slack <= reward.potential <= high + slack):
-            raise ValueError(
-                f"the model gave reward {reward.reward} and potential {reward.potential}; allowed [{low}, {high}]"
-            )
-        if not reward.held and not (0 <= reward.progress <= 1 and reward.spread >= 0):
-            raise ValueError(f"the model gave progress {reward.progress} and spread {reward.spread}")
+        if reward is None or (math.isfinite(reward.reward) and low - slack <= reward.potential <= high + slack):
+            return
+        raise ValueError(
+            f"the model gave reward {reward.reward} and potential {reward.potential}; allowed [{low}, {high}]"
+        )
