@@ -102,6 +102,15 @@ class TransitionAlignment:
         """Whether an episode has begun and its last transition was not given yet."""
         return self._episode is not None
 
+    @property
+    def over(self) -> bool:
+        """Whether the running episode has ended, and `settle` will say so."""
+        return self._episode is not None and (self._end is not None or bool(self._cut))
+
+    def stop(self) -> None:
+        """Leave the episode: its caller cut it."""
+        self._episode = None
+
     def take(self, answer: Answer, refusal: Refusal | None) -> None:
         """Hear an answer.
 
@@ -112,7 +121,7 @@ class TransitionAlignment:
         if self._episode is None or refusal in NOT_OURS:
             return
         theirs = (answer.session, answer.episode)
-        if theirs < self._episode or self._over:
+        if theirs < self._episode or self.over:
             return
         if theirs > self._episode:
             restarted = answer.session > self._episode[0]
@@ -130,12 +139,12 @@ class TransitionAlignment:
 
     def end(self, *, success: bool) -> None:
         """Note that the caller itself ended the episode at a terminal state, if the reward node did not say so yet."""
-        if not self._over and self._episode is not None:
+        if not self.over and self._episode is not None:
             self._end = Answer(success=success, terminated=True)
 
     def answered(self, stamp_ns: int) -> bool:
         """Tell whether there is nothing to wait for: the pictures of an observation are answered, or all is over."""
-        return self._over or self._answered_ns >= stamp_ns - self._tolerance_ns
+        return self.over or self._answered_ns >= stamp_ns - self._tolerance_ns
 
     def succeeded(self, stamp_ns: int) -> bool:
         """Tell whether the reward node's success latch was set by an observation's pictures or before."""
@@ -175,10 +184,6 @@ class TransitionAlignment:
             success=self._success if end is None else end.success,
             reason=reason,
         )
-
-    @property
-    def _over(self) -> bool:
-        return self._episode is not None and (self._end is not None or bool(self._cut))
 
     def _seen_by(self, answer: Answer, stamp_ns: int) -> bool:
         return answer.stamp_ns <= stamp_ns + self._tolerance_ns

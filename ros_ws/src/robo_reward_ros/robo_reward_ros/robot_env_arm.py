@@ -1,0 +1,166 @@
+"""The arm behind its topics: what it feels and sees comes in, joint positions go out."""
+
+from collections.abc import Callable
+from importlib import import_module
+from threading import Condition
+from typing import Any, final
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from jaxtyping import Float, Float64
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from robo_reward.episodes.ros_fields import numbers_of_message
+from robo_reward.episodes.ros_images import rgb_of_message
+from robo_reward.stamps import nanoseconds
+from robo_reward_ros.robot_env_settings import RobotSettings
+from robo_reward_ros.ros_lifecycle import newest_only
+
+JOINTS = ""
+"""Key of the commanded joints' own positions among what was heard; no state has an empty name."""
+
+
+@final
+class ArmPort:
+    """Hears the robot, and commands it. Methods are for any one thread beside the executor's.
+
+    Args:
+        node: Whose topics it uses.
+        settings: The robot.
+        changed: Is notified of everything that is heard.
+    """
+
+    def __init__(self, node: Node, settings: RobotSettings, *, changed: Condition) -> None:
+        self._node, self._settings, self._changed = node, settings, changed
+        self._heard: dict[str, tuple[int | None, Any]] = {}
+        self._commanded: Float64[np.ndarray, " joint"] | None = None
+        self._problem = ""
+        self._commands = node.create_publisher(JointTrajectory, settings.command_topic, 10)
+        # the newest word counts; a driver that offers best effort only is heard too
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        node.create_subscription(JointState, settings.joint_topic, self._hearer(JOINTS, self._joints), newest)
+        for name, source in settings.states.items():
+
+            def read(message: Any, source: Any = source) -> Float64[np.ndarray, " size"]:
+                return source.scale * numbers_of_message(message, source.fields)
+
+            node.create_subscription(message_class(source.type), source.topic, self._hearer(name, read), newest)
+        for name, topic in settings.cameras.items():
+            kind = CompressedImage if topic.endswith("/compressed") else Image
+            node.create_subscription(
+                kind, topic, self._hearer(name, lambda message: message), newest_only("best_effort")
+            )
+
+    @property
+    def missing(self) -> list[str]:
+        """What was not heard yet, as topics."""
+        settings = self._settings
+        topics = {JOINTS: settings.joint_topic, **{name: each.topic for name, each in settings.states.items()}}
+        return sorted({topic for name, topic in (topics | dict(settings.cameras)).items() if name not in self._heard})
+
+    @property
+    def problem(self) -> str:
+        """Why the last message that could not be used could not; empty = all could."""
+        return self._problem
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """Stamp of the oldest part of what is known now [ns]; None while a part is missing.
+
+        Messages without a header count as of the time when they were received.
+        """
+        if self.missing:
+            return None
+        return min(stamp for stamp, _ in self._heard.values() if stamp is not None)
+
+    def reached(self) -> bool:
+        """Tell whether somebody listens to commands."""
+        return self._commands.get_subscription_count() > 0
+
+    def observation(self) -> np.ndarray | dict[str, np.ndarray]:
+        """Give the states' numbers, one after the other; where there are cameras, as `state` beside their pictures.
+
+        Raises:
+            ValueError: A part was not heard yet, or a picture cannot be read.
+        """
+        if self.missing:
+            raise ValueError(f"nothing was heard yet on {', '.join(self.missing)}")
+        with self._changed:
+            heard = dict(self._heard)
+        numbers = [heard[name][1] for name in self._settings.states]
+        state = np.concatenate(numbers or [np.empty(0)]).astype(np.float32)
+        if not self._settings.cameras:
+            return state
+        pictures = {name: rgb_of_message(heard[name][1]) for name in self._settings.cameras}
+        return {"state": state, **pictures} if self._settings.states else pictures
+
+    def act(self, chunk: Float[np.ndarray, "step size"]) -> None:
+        """Command the joint positions that a chunk of actions leads to, one point for each step."""
+        points, joints = [], self._reference()
+        for action in chunk:
+            joints = self._settings.actions.targets(action, joints)
+            points.append(joints)
+        self._command(points)
+
+    def hold(self, steps: int = 1) -> None:
+        """Command the arm to stay where it was commanded to be, or is."""
+        self._command([self._reference()] * steps)
+
+    def forget_command(self) -> None:
+        """Begin from where the arm is: somebody else moved it."""
+        self._commanded = None
+
+    def _reference(self) -> Float64[np.ndarray, " joint"]:
+        """What displacements add to: the last command, which does not drift, unless the arm did not follow."""
+        if JOINTS not in self._heard:
+            raise ValueError(f"nothing was heard yet on {self._settings.joint_topic}: is the arm there?")
+        measured = self._heard[JOINTS][1]
+        if self._commanded is None:
+            return measured
+        lead = self._settings.max_lead
+        return measured + np.clip(self._commanded - measured, -lead, lead)
+
+    def _command(self, points: list[Float64[np.ndarray, " joint"]]) -> None:
+        message = JointTrajectory(joint_names=list(self._settings.joints))
+        for number, joints in enumerate(points, 1):
+            after = round(number * self._settings.step_duration * 1e9)
+            time = Duration(sec=after // 1_000_000_000, nanosec=after % 1_000_000_000)
+            message.points.append(JointTrajectoryPoint(positions=joints.tolist(), time_from_start=time))
+        # no stamp: from now on
+        self._commands.publish(message)
+        self._commanded = points[-1]
+
+    def _joints(self, message: JointState) -> Float64[np.ndarray, " joint"]:
+        return numbers_of_message(message, [f"position.{joint}" for joint in self._settings.joints])
+
+    def _hearer(self, name: str, read: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def hear(message: Any) -> None:
+            try:
+                value = read(message)
+            except ValueError as error:
+                self._problem = str(error)
+                self._node.get_logger().warning(f"not understood: {error}", throttle_duration_sec=5.0)
+                return
+            stamp = getattr(getattr(message, "header", None), "stamp", None)
+            now = self._node.get_clock().now().nanoseconds
+            with self._changed:
+                self._heard[name] = (now if stamp is None else nanoseconds(stamp.sec, stamp.nanosec), value)
+                self._changed.notify_all()
+
+        return hear
+
+
+def message_class(name: str) -> Any:
+    """Give the class of a message, such as that of `std_msgs/msg/Float64`.
+
+    Raises:
+        ValueError: No such message is installed.
+    """
+    package, kind, message = name.split("/")
+    try:
+        return getattr(import_module(f"{package}.{kind}"), message)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"message type {name} is not installed: {error}") from error
