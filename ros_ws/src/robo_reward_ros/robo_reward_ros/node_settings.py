@@ -23,6 +23,31 @@ def topics_of(given: Mapping[str, Any]) -> dict[str, str]:
     return dict(zip(cameras, topics, strict=True))
 
 
+def info_topics(given: Mapping[str, Any]) -> dict[str, str]:
+    """Give camera to its topic of CameraInfo, for those that have one.
+
+    Raises:
+        ValueError: Another number of topics than of cameras.
+    """
+    return _per_camera(given, "camera_info_topics")
+
+
+def camera_frames(given: Mapping[str, Any]) -> dict[str, str]:
+    """Give camera to its optical frame in TF, for those that have one.
+
+    Raises:
+        ValueError: Another number of frames than of cameras.
+    """
+    return _per_camera(given, "camera_frames")
+
+
+def _per_camera(given: Mapping[str, Any], name: str) -> dict[str, str]:
+    cameras, values = given["cameras"], given[name]
+    if values and len(values) != len(cameras):
+        raise ValueError(f"{name} must be empty or have one entry for each of {list(cameras)}, got {list(values)}")
+    return {camera: value for camera, value in zip(cameras, values, strict=False) if value}
+
+
 def check_cameras(given: Mapping[str, Any]) -> None:
     """Refuse cameras and topics that make no sense.
 
@@ -30,7 +55,10 @@ def check_cameras(given: Mapping[str, Any]) -> None:
         ValueError: As `topics_of` and `core_settings`.
     """
     topics_of(given)
+    info_topics(given)
     core_settings(given, session=0)
+    if unknown := sorted(set(given["reliable_cameras"]) - set(given["cameras"])):
+        raise ValueError(f"reliable_cameras {unknown} are none of the cameras {list(given['cameras'])}")
 
 
 def core_settings(given: Mapping[str, Any], *, session: int) -> CoreSettings:

@@ -1,12 +1,12 @@
 """The parameters of a node as one table: what it declares, checks and documents. No ROS."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-Value = bool | int | float | str | Sequence[str]
+Value = bool | int | float | str | Sequence[str] | Sequence[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +19,15 @@ class Parameter:
 
     name: str
     default: Value
-    """Also says the type: bool, int, float, str, or a tuple of str."""
+    """Also says the type: bool, int, float, str, or a tuple."""
     doc: str
     """Meaning, unit, and what a special value such as 0 stands for."""
     least: float = -math.inf
     most: float = math.inf
     choices: tuple[str, ...] = ()
     """Allowed values of a str; empty = any."""
+    element: type[str] | type[float] = str
+    """Type of what a tuple holds."""
     live: bool = False
     """May be changed while the node is configured; the others take effect when it is configured."""
 
@@ -38,14 +40,13 @@ class Parameter:
     def kind(self) -> str:
         """Name of the type, as ROS has it."""
         if isinstance(self.default, tuple):
-            return "string_array"
+            return "string_array" if self.element is str else "double_array"
         return {bool: "bool", int: "integer", float: "double", str: "string"}[type(self.default)]
 
     def problem(self, value: Any) -> str:
         """Say what is wrong with a value; empty = nothing."""
-        if self.kind == "string_array":
-            known = isinstance(value, Sequence) and not isinstance(value, str)
-            return "" if known and all(isinstance(each, str) for each in value) else f"{self.name} must be strings"
+        if isinstance(self.default, tuple):
+            return self._array_problem(value)
         if type(value) is not type(self.default):
             return f"{self.name} must be of type {self.kind}, got {value!r}"
         if self.choices and value not in self.choices:
@@ -53,6 +54,13 @@ class Parameter:
         if isinstance(value, int | float) and not self.least <= value <= self.most:
             return f"{self.name} must be in [{self.least:g}, {self.most:g}], got {value:g}"
         return ""
+
+    def _array_problem(self, value: Any) -> str:
+        # ROS gives arrays of numbers as such, not as lists; and a whole number may stand for a fraction
+        allowed, named = (str, "strings") if self.element is str else ((int, float), "numbers")
+        known = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        good = known and all(isinstance(each, allowed) and not isinstance(each, bool) for each in value)
+        return "" if good else f"{self.name} must be {named}"
 
 
 class ParameterTable(Mapping[str, Parameter]):

@@ -12,7 +12,7 @@ from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A topic or a service of a node."""
+    """A topic, a service or an action of a node."""
 
     way: str
     """publishes, listens to, or serves."""
@@ -26,12 +26,19 @@ REWARD_PORTS = (
     Port("publishes", "reward", "std_msgs/msg/Float64", "shaped plus task reward, only while the status is OK"),
     Port("publishes", "~/info", "robo_reward_msgs/msg/RewardModelInfo", "what the rewards come from; latched"),
     Port("publishes", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "status, times of every stage, losses"),
-    Port("listens to", "image_topics", "sensor_msgs/msg/Image or CompressedImage", "best effort, depth 1"),
+    Port("publishes", "~/key_points", "robo_reward_msgs/msg/KeyPoints", "of models that follow points in the pictures"),
+    Port(
+        "publishes", "~/debug/compressed", "sensor_msgs/msg/CompressedImage", "for people; drawn while somebody looks"
+    ),
+    Port("listens to", "image_topics", "sensor_msgs/msg/Image or CompressedImage", "see `image_reliability`; depth 1"),
+    Port("listens to", "camera_info_topics", "sensor_msgs/msg/CameraInfo", "checked against the rig"),
+    Port("listens to", "state_topics", "as `state_types` say", "best effort, depth 50"),
     Port("listens to", "~/robot_ok", "std_msgs/msg/Bool", "latched; only with `use_robot_ok`"),
     Port("serves", "~/reset_episode", "std_srvs/srv/Trigger", "cuts the episode"),
     Port("serves", "~/mark_outcome", "robo_reward_msgs/srv/MarkOutcome", "ends it: success, failure or truncated"),
     Port("serves", "~/set_task", "robo_reward_msgs/srv/SetTask", "binds the model to another task"),
     Port("serves", "~/enable", "std_srvs/srv/SetBool", "switches rewards on or off"),
+    Port("serves", "~/evaluate_episode", "robo_reward_msgs/action/EvaluateEpisode", "watches an episode to its end"),
 )
 GATE_PORTS = (
     Port("listens to", "reward_topic", "robo_reward_msgs/msg/RewardStamped", "the answers that are judged"),

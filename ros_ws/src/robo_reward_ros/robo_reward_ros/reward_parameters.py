@@ -29,9 +29,69 @@ REWARD_PARAMETERS = ParameterTable(
         Parameter(
             name="image_reliability",
             default="best_effort",
-            choices=("best_effort", "reliable"),
-            doc="reliable asks every camera to offer it; a camera that does not is then not heard at all",
+            choices=("best_effort", "reliable", "auto"),
+            doc="what is asked of cameras: best_effort hears every camera; reliable hears only those that offer it, "
+            "and loses none of large raw pictures; auto = what the camera's driver offers",
         ),
+        Parameter(
+            name="reliable_cameras",
+            default=(),
+            doc="cameras that are asked for reliable delivery, whatever `image_reliability` says",
+        ),
+        Parameter(
+            name="state_names",
+            default=(),
+            doc="what the robot tells the model of itself, as models know it: `tool_position`, `tool_pose` "
+            "(x y z qw qx qy qz), `gripper_width`, …",
+        ),
+        Parameter(name="state_topics", default=(), doc="topic of each state, in that order"),
+        Parameter(
+            name="state_types",
+            default=(),
+            doc="type of each of these topics: PoseStamped, PointStamped, JointState, Float64, Float64MultiArray or "
+            "PACKAGE/msg/TYPE",
+        ),
+        Parameter(
+            name="state_fields",
+            default=(),
+            doc="which numbers of the message each state is, divided by commas: `pose.position`, "
+            "`position.gripper_joint`, `data.0, data.1`; an empty text = all of a pose, a point or a Float64; an empty "
+            "list = all texts are empty",
+        ),
+        Parameter(
+            name="state_scales",
+            default=(),
+            element=float,
+            doc="SI units per unit of each state, such as 0.001 for millimetres; an empty list = all are 1",
+        ),
+        Parameter(
+            name="state_max_age",
+            default=0.1,
+            least=0.0,
+            most=60.0,
+            doc="a state that is older than the pictures by more is unknown [s]",
+        ),
+        Parameter(
+            name="rig",
+            default="",
+            doc="YAML of the measured cameras, as `robo-reward calibrate` writes it, for models that take one; empty = "
+            "as their settings say",
+        ),
+        Parameter(
+            name="camera_info_topics",
+            default=(),
+            doc="CameraInfo topic of each camera, checked against the rig before any reward; an empty text = none; an "
+            "empty list = none at all",
+        ),
+        Parameter(
+            name="camera_poses",
+            default="auto",
+            choices=("auto", "rig", "tf"),
+            doc="where the cameras stand: rig = as measured; tf = as TF says when the node is configured; auto = TF "
+            "where `camera_frames` are named, tf2_ros is installed and has them, else the rig",
+        ),
+        Parameter(name="camera_frames", default=(), doc="optical frame of each camera in TF; an empty list = none"),
+        Parameter(name="tf_timeout", default=2.0, least=0.0, most=60.0, doc="how long TF is waited for [s]"),
         Parameter(
             name="sync_tolerance",
             default=0.02,
@@ -93,7 +153,11 @@ REWARD_PARAMETERS = ParameterTable(
         Parameter(
             name="success_reward", default=1.0, doc="task reward of the transition with which an episode succeeds"
         ),
-        Parameter(name="base_frame", default="", doc="`header.frame_id` of rewards: the base frame of the camera rig"),
+        Parameter(
+            name="base_frame",
+            default="",
+            doc="`header.frame_id` of rewards; empty = the base frame of the rig, where there is one",
+        ),
         Parameter(
             name="use_robot_ok",
             default=False,
@@ -111,10 +175,25 @@ REWARD_PARAMETERS = ParameterTable(
         ),
         Parameter(name="diagnostics_period", default=1.0, least=0.1, most=60.0, doc="period of `/diagnostics` [s]"),
         Parameter(
-            name="warm_up_height", default=480, least=1, most=8192, doc="height of the pictures for the warm-up [px]"
+            name="debug_rate",
+            default=5.0,
+            least=0.0,
+            most=5.0,
+            doc="pictures per second on `~/debug/compressed` while somebody looks [1/s]; 0 = none",
         ),
         Parameter(
-            name="warm_up_width", default=640, least=1, most=8192, doc="width of the pictures for the warm-up [px]"
+            name="warm_up_height",
+            default=480,
+            least=1,
+            most=8192,
+            doc="height of the pictures for the warm-up, where no rig says it [px]",
+        ),
+        Parameter(
+            name="warm_up_width",
+            default=640,
+            least=1,
+            most=8192,
+            doc="width of the pictures for the warm-up, where no rig says it [px]",
         ),
         Parameter(
             name="torch_threads", default=0, least=0, most=1024, doc="threads of one forward pass; 0 = torch decides"

@@ -6,8 +6,6 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from robo_reward_msgs.srv import MarkOutcome, SetTask
 from std_srvs.srv import SetBool, Trigger
 
-from robo_reward_ros.bound_model import bind_model
-from robo_reward_ros.node_settings import task_settings
 from robo_reward_ros.ros_lifecycle import awaitable, refusing
 from robo_reward_ros.set_task_request import task_of_request
 
@@ -26,12 +24,12 @@ def offer_services(node: Any) -> None:
         response.message = await awaitable(node, node.core.reset_episode(), group=group)
 
     async def set_task(request: SetTask.Request, response: SetTask.Response) -> None:
-        core, wanted = node.core, task_of_request(request, task_settings(node.given))
-        bound = await awaitable(node, core.set_task(lambda: bind_model(wanted)), group=group)
-        if node.core is not core:
-            raise ValueError("the node was deactivated meanwhile")
-        node.set_bound(bound)
-        response.model_id, response.message = bound.model.version, f"bound to '{bound.goal_id}'"
+        session = node.session
+        wanted = task_of_request(request, node.prepared.task)
+        bound = await awaitable(node, session.set_task(wanted), group=group)
+        node.note_bound(session)
+        fitted = f", fitted to {wanted.demonstrations}" if wanted.demonstrations else ""
+        response.model_id, response.message = bound.model.version, f"bound to '{bound.goal_id}'{fitted}"
 
     async def mark_outcome(request: MarkOutcome.Request, response: MarkOutcome.Response) -> None:
         response.episode = await awaitable(node, node.core.mark(request.outcome, who=request.who), group=group)

@@ -46,10 +46,10 @@ class NodeClocks:
         return time.monotonic()
 
 
-def newest_only(reliability: str) -> QoSProfile:
-    """Give the profile for pictures: only the newest is of interest."""
+def newest_only(reliability: str, *, depth: int = 1) -> QoSProfile:
+    """Give the profile for pictures: only the newest is of interest, or the newest few."""
     return QoSProfile(
-        depth=1,
+        depth=depth,
         history=HistoryPolicy.KEEP_LAST,
         durability=DurabilityPolicy.VOLATILE,
         reliability=ReliabilityPolicy.RELIABLE if reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT,
@@ -101,7 +101,7 @@ def declare(node: Node, table: ParameterTable, *, configured: Callable[[], bool]
 def values(node: Node, table: ParameterTable) -> dict[str, Any]:
     """Give the values of a table's parameters."""
     found = {name: node.get_parameter(name).value for name in table}
-    return {name: tuple(value) if table[name].kind == "string_array" else value for name, value in found.items()}
+    return {name: tuple(value) if isinstance(table[name].default, tuple) else value for name, value in found.items()}
 
 
 def log_verdict(logger: RcutilsLogger, verdict: Verdict) -> None:
@@ -162,5 +162,5 @@ def _descriptor(parameter: Parameter) -> ParameterDescriptor:
     if parameter.kind == "double" and parameter.most < float("inf"):
         descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.least, to_value=parameter.most)]
     # rclpy takes an empty list for bytes; the table checks the type instead
-    descriptor.dynamic_typing = parameter.kind == "string_array"
+    descriptor.dynamic_typing = isinstance(parameter.default, tuple)
     return descriptor

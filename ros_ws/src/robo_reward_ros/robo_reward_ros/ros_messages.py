@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from robo_reward_msgs.msg import RewardModelInfo, RewardStamped
+from geometry_msgs.msg import Point
+from robo_reward_msgs.msg import Keypoint2D, Keypoint2DArray, KeyPoints, RewardModelInfo, RewardStamped
 
 from robo_reward.stamps import nanoseconds
 from robo_reward_ros.answer import Answer, Status
 from robo_reward_ros.bound_model import BoundModel
 from robo_reward_ros.health import Verdict
+from robo_reward_ros.key_points import KeyPointsSeen, PicturePoint
+from robo_reward_ros.preparation import Prepared
 from robo_reward_ros.reward_core import RewardCore
 
 SAME = tuple(name for name in Answer.__dataclass_fields__ if name not in ("stamp_ns", "newest_stamp_ns", "status"))
@@ -57,15 +59,15 @@ def answer_of_message(message: RewardStamped) -> Answer:
     )
 
 
-def info_message(bound: BoundModel, *, cameras: Mapping[str, str], given: Mapping[str, Any]) -> RewardModelInfo:
+def info_message(bound: BoundModel, prepared: Prepared) -> RewardModelInfo:
     """Say what the rewards come from; the stamp is the node's to fill.
 
     Args:
         bound: Model and task.
-        cameras: Name to resolved topic.
-        given: The node's parameters.
+        prepared: Cameras and robot.
     """
     low, high = bound.bounds
+    cameras, given, geometry = prepared.topics, prepared.given, prepared.geometry
     model = type(bound.model)
     info = RewardModelInfo(
         model_id=bound.model.version,
@@ -78,6 +80,10 @@ def info_message(bound: BoundModel, *, cameras: Mapping[str, str], given: Mappin
         topics=list(cameras.values()),
         sync_tolerance=given["sync_tolerance"],
         max_age=given["max_age"],
+        state=[each.name for each in prepared.states],
+        state_topics=prepared.state_topics,
+        rig="" if geometry is None else geometry.file,
+        poses="" if geometry is None else geometry.poses,
         discount=bound.discount,
         potential=repr(bound.potential),
         potential_min=low,
@@ -85,8 +91,32 @@ def info_message(bound: BoundModel, *, cameras: Mapping[str, str], given: Mappin
         success_threshold=math.nan if bound.success is None else bound.success.threshold,
         success_reward=bound.success_reward,
     )
-    info.header.frame_id = given["base_frame"]
+    info.header.frame_id = prepared.base_frame
     return info
+
+
+def key_points_message(marks: KeyPointsSeen, *, stamp_ns: int, frame_id: str) -> KeyPoints:
+    """Give key points as a message.
+
+    Args:
+        marks: Of one set of pictures.
+        stamp_ns: Of its oldest picture [ns].
+        frame_id: Base frame of the rig.
+    """
+    message = KeyPoints(ids=[each.id for each in marks.points])
+    message.header.stamp, message.header.frame_id = time_message(stamp_ns), frame_id
+    message.points = [Point(**dict(zip("xyz", each.position.tolist(), strict=True))) for each in marks.points]
+    message.covariance.fromlist([value for each in marks.points for value in each.covariance.ravel().tolist()])
+    for camera, points in marks.views.items():
+        view = Keypoint2DArray(camera=camera, points=[_picture_point(each) for each in points])
+        view.header.stamp, view.header.frame_id = time_message(stamp_ns), frame_id
+        message.views.append(view)
+    return message
+
+
+def _picture_point(point: PicturePoint) -> Keypoint2D:
+    x, y = point.pixel.tolist()
+    return Keypoint2D(id=point.id, x=x, y=y, score=math.nan, covariance=point.covariance.ravel())
 
 
 def diagnostic_message(name: str, core: RewardCore, *, verdict: Verdict) -> DiagnosticStatus:
