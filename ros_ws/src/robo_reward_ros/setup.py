@@ -16,6 +16,7 @@ setup(
         "console_scripts": [
             "reward_node = robo_reward_ros.reward_node:main",
             "gate_node = robo_reward_ros.gate_node:main",
+            "sim_arm_node = robo_reward_ros.sim_arm_node:main",
         ]
     },
 )

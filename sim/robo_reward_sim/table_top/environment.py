@@ -72,7 +72,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             raise ValueError(f"render_mode must be rgb_array or None, got '{render_mode}'")
         check_cameras((render_camera,))
         self.scene = TableTopScene(table_top_task(task), height=height, width=width)
-        num_physics_steps(step_duration, self.scene.physics_step)
+        num_physics_steps(step_duration)
         self.step_duration = step_duration
         self.horizon = round(self.scene.task.horizon * STEP_DURATION / step_duration) if horizon is None else horizon
         if self.horizon < 1:

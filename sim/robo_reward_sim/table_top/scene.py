@@ -21,6 +21,9 @@ from robo_reward_sim.table_top.task import TOOL_NAMES, TableTopTask
 CAMERAS = ("front", "side", "wrist")
 """Cameras of every scene: from across the table, from the arm's right, and on its hand."""
 
+PHYSICS_STEP = 0.005
+"""Time that one step of the physics takes [s]; every duration is a multiple of it."""
+
 START = np.array([0.42, 0.0, 0.22])
 """Where the tool begins [m], give or take 3 cm along each axis."""
 
@@ -54,6 +57,7 @@ class TableTopScene:
             raise ValueError(f"height and width must be > 0 px, got {height} and {width}")
         self.task, self.height, self.width = task, height, width
         self.model = mujoco.MjModel.from_xml_path(str(Path(__file__).parent / task.model))
+        self.model.opt.timestep = PHYSICS_STEP
         self.data = mujoco.MjData(self.model)
         self.kinematics = ArmKinematics()
         # for pictures of more than the default size
@@ -63,14 +67,14 @@ class TableTopScene:
         self._renderer: mujoco.Renderer | None = None
 
     @property
-    def physics_step(self) -> float:
-        """Time that one step of the physics takes [s]; every duration is a multiple of it."""
-        return float(self.model.opt.timestep)
-
-    @property
     def tool_position(self) -> Float64[np.ndarray, "3"]:
         """Where the point between the fingertips is, in the base frame [m]."""
         return self.data.site_xpos[self._tool].copy()
+
+    @property
+    def tool_rotation(self) -> Float64[np.ndarray, "3 3"]:
+        """Orientation of the tool in the base frame: its axes are the columns, z points out of the hand."""
+        return self.data.site_xmat[self._tool].reshape(3, 3).copy()
 
     @property
     def gripper_width(self) -> float:
@@ -91,6 +95,11 @@ class TableTopScene:
     def joint_target(self) -> Float64[np.ndarray, "5"]:
         """Angles that `ARM_JOINTS` are commanded to have [rad]."""
         return self.data.act[:_ARM].copy()
+
+    @property
+    def width_target(self) -> float:
+        """Distance that the fingers are commanded to have [m]."""
+        return float(self.data.ctrl[_ARM])
 
     @property
     def observation(self) -> Float64[np.ndarray, " number"]:
@@ -121,11 +130,18 @@ class TableTopScene:
             gripper_width: Commanded distance of the fingers [m].
             duration: How long the motion takes [s].
         """
+        self.move_joints(self.joints_after(delta), gripper_width=gripper_width, duration=duration)
+
+    def joints_after(self, delta: Float[np.ndarray, "3"]) -> Float64[np.ndarray, "5"]:
+        """Give the joint targets [rad] of a motion of the tool by `delta` [m], as `move_tool` takes it."""
         here = self.tool_position
         commanded = self.kinematics.tool_position(self.joint_target)
         target = np.clip(commanded + delta, here - _LEASH, here + _LEASH)
-        joints = self.kinematics.joints_at(target, near=self.joint_target)
-        self.move_joints(joints, gripper_width=gripper_width, duration=duration)
+        return self.kinematics.joints_at(target, near=self.joint_target)
+
+    def hold(self) -> None:
+        """Command the arm to stand where it is."""
+        self.data.act[:_ARM] = self.data.qpos[:_ARM]
 
     def move_joints(self, target: Float[np.ndarray, "5"], *, gripper_width: float, duration: float) -> None:
         """Command the joints along a straight line in joint space, and simulate that time.
@@ -133,7 +149,7 @@ class TableTopScene:
         Args:
             target: Angles at the end [rad]; clamped to the joints' limits.
             gripper_width: Commanded distance of the fingers [m]; clamped to [0, `MAX_WIDTH`].
-            duration: A multiple of `physics_step` [s].
+            duration: A multiple of `PHYSICS_STEP` [s].
 
         Raises:
             ValueError: A duration that is no positive multiple of the physics step, or targets that are not finite.
@@ -141,7 +157,7 @@ class TableTopScene:
         target = np.clip(target, *self.kinematics.limits)
         if not (np.isfinite(target).all() and np.isfinite(gripper_width)):
             raise ValueError(f"targets must be finite, got {target.tolist()} rad and a width of {gripper_width} m")
-        steps = num_physics_steps(duration, self.physics_step)
+        steps = num_physics_steps(duration)
         self.data.ctrl[:_ARM] = (target - self.data.act[:_ARM]) / duration
         self.data.ctrl[_ARM] = min(MAX_WIDTH, max(0.0, gripper_width))
         mujoco.mj_step(self.model, self.data, nstep=steps)
@@ -181,11 +197,11 @@ class TableTopScene:
         self.close()
 
 
-def num_physics_steps(duration: float, physics_step: float) -> int:
-    """Give how many physics steps a duration has, or raise ValueError where it is no positive multiple [s]."""
-    steps = round(duration / physics_step) if np.isfinite(duration) else 0
-    if steps < 1 or abs(steps * physics_step - duration) > 1e-9:
-        raise ValueError(f"a duration must be a positive multiple of {physics_step:g} s, got {duration:g} s")
+def num_physics_steps(duration: float) -> int:
+    """Give how many physics steps a duration [s] has, or raise ValueError where it is no positive multiple."""
+    steps = round(duration / PHYSICS_STEP) if np.isfinite(duration) else 0
+    if steps < 1 or abs(steps * PHYSICS_STEP - duration) > 1e-9:
+        raise ValueError(f"a duration must be a positive multiple of {PHYSICS_STEP:g} s, got {duration:g} s")
     return steps
 
 
