@@ -63,6 +63,12 @@ def test_a_negative_potential_pays_for_waiting_and_rectified_differences_for_swi
     assert PaidToLoiter(goal_potential=1.0).judge(episode(swings, shaping=rectified)).suspicious
 
 
+def test_waiting_that_earns_less_than_the_whole_task_is_not_suspicious_yet():
+    potential = torch.tensor([0.0, 0.1, 0.1, 0.1], dtype=torch.float64)
+    assert not PaidToLoiter(goal_potential=1.0).judge(episode(potential, shaping=potential[1:])).suspicious
+    assert PaidToLoiter(goal_potential=0.1).judge(episode(potential, shaping=potential[1:])).suspicious
+
+
 def test_a_success_is_no_loitering_and_an_unknown_potential_says_nothing():
     waits = torch.full((40,), 0.6, dtype=torch.float64)
     rule = PaidToLoiter(goal_potential=1.0)
