@@ -3,16 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from robo_reward.clip import Clip
-from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel, embed_clip
-from robo_reward.reward_model import Estimate, RecurrentRewardModel, RewardModel
-from robo_reward.shaping import LinearPotential, Potential, discount_over_steps, potential_difference
+from robo_reward.potential_streams import PotentialStreams
+from robo_reward.reward_model import RewardModel
+from robo_reward.shaping import Potential, discount_over_steps, potential_difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,23 +53,29 @@ class RewardStream:
 
     def __init__(self, model: RewardModel, *, discount: float, potential: Potential | None = None) -> None:
         discount_over_steps(discount, 1)
-        self._model = model
+        self._streams = PotentialStreams(model, num_streams=1, potential=potential)
         self._discount = discount
-        self._potential = potential if potential is not None else LinearPotential()
         self.abstentions = 0
+        self._latest = (math.nan, math.nan)
         self.reset()
 
     @property
     def model(self) -> RewardModel:
         """The model that is asked."""
-        return self._model
+        return self._streams.model
+
+    @property
+    def latest(self) -> tuple[float, float]:
+        """Progress and spread of the newest frame set, also of the first one of an episode; NaN before any."""
+        return self._latest
 
     def reset(self) -> None:
         """Forget the episode; the next frame set is the first of another one."""
-        self._window: Clip | EmbeddedClip | None = None
+        self._streams.begin((0,))
+        self._cameras: tuple[str, ...] | None = None
+        self._stamp = -math.inf
+        self._frame_sizes: dict[str, torch.Size] = {}  # of a model that keeps pixels
         self._sizes: dict[str, int] | None = None  # of the episode's state
-        self._memory: Any = None
-        self._last: float | None = None
 
     def step(
         self,
@@ -102,24 +107,26 @@ class RewardStream:
             TypeError: Frames that are not uint8, a state that is not float64.
         """
         discount = discount_over_steps(self._discount, steps)
-        estimate = self._estimate(self._clip(views, stamp, self._felt(state or {})))
-        arrived = float(self._potential(estimate.progress[0, -1:])[0])
-        held = math.isnan(arrived)
+        seen = self._streams.look(self._clip(views, stamp, self._felt(state or {})))
+        before = self._last_known()
+        arrival = self._streams.follow(seen, (0,))
+        self._latest = (float(arrival.progress[0]), float(arrival.spread[0]))
+        self._frame_sizes = {name: f.shape[-2:] for name, f in seen.views.items()} if isinstance(seen, Clip) else {}
+        held = bool(arrival.held[0])
         self.abstentions += held
-        before, known = self._last, self._last if held else arrived
-        self._last = known
+        known = self._last_known()
         if terminated or truncated:
             self.reset()
         if before is None or known is None:
             return None
         return Reward(
             reward=_transition(before, known, terminated=terminated, discount=discount),
-            progress=float(estimate.progress[0, -1]),
-            spread=float(estimate.spread[0, -1]),
+            progress=self._latest[0],
+            spread=self._latest[1],
             potential=known,
             stamp=stamp,
             held=held,
-            version=self._model.version,
+            version=self.model.version,
         )
 
     def terminate(self) -> float | None:
@@ -128,36 +135,17 @@ class RewardStream:
         Returns:
             The reward, or None while no potential is known. The next frame set starts an episode.
         """
-        before = self._last
+        before = self._last_known()
         self.reset()
         return None if before is None else _transition(before, 0.0, terminated=True, discount=self._discount)
 
-    def _estimate(self, clip: Clip) -> Estimate:
-        """Ask the model about the window that the newest frame set completes."""
-        model, before = self._model, self._window
-        seen = embed_clip(model.encoder, clip) if isinstance(model, EmbeddingRewardModel) else clip
-        if isinstance(model, RecurrentRewardModel):
-            self._window = seen
-            estimate, self._memory = model.resume(seen, self._memory)
-            return estimate
-        if isinstance(model, EmbeddingRewardModel) and isinstance(seen, EmbeddedClip):
-            if isinstance(before, EmbeddedClip):
-                seen = before.followed_by(seen).latest(model.context)
-            self._window = seen
-            return model.estimate_embedded(seen)
-        if isinstance(before, Clip):
-            clip = before.followed_by(clip).latest(model.context)
-        self._window = clip
-        return model.estimate(clip)
-
     def _clip(self, views: Mapping[str, Tensor | None], stamp: float, state: Mapping[str, Tensor]) -> Clip:
         """Make a clip of one frame set; a camera without a frame gets black pixels that nobody looks at."""
-        known = self._window
-        names = tuple(views) if known is None else known.cameras
+        names = tuple(views) if self._cameras is None else self._cameras
         if set(views) != set(names):
             raise ValueError(f"the episode began with cameras {list(names)}, this frame set has {list(views)}")
-        if known is not None and stamp <= float(known.stamp[0, -1]):
-            raise ValueError(f"stamp {stamp} s is not later than the previous one, {float(known.stamp[0, -1])} s")
+        if stamp <= self._stamp:
+            raise ValueError(f"stamp {stamp} s is not later than the previous one, {self._stamp} s")
         clip = Clip(
             views={name: self._frame(name, views[name])[None, None] for name in names},
             present=torch.tensor([[[views[name] is not None for name in names]]]),
@@ -165,6 +153,7 @@ class RewardStream:
             state=state,
         )
         self._sizes = {name: numbers.shape[-1] for name, numbers in state.items()}
+        self._cameras, self._stamp = clip.cameras, stamp
         return clip
 
     def _felt(self, state: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -185,8 +174,11 @@ class RewardStream:
             if frame.ndim != 3:
                 raise ValueError(f"camera '{name}': a frame must be (3, height, width), got {tuple(frame.shape)}")
             return frame
-        size = self._window.views[name].shape[-2:] if isinstance(self._window, Clip) else (1, 1)
-        return torch.zeros(3, *size, dtype=torch.uint8)
+        return torch.zeros(3, *self._frame_sizes.get(name, (1, 1)), dtype=torch.uint8)
+
+    def _last_known(self) -> float | None:
+        potential = float(self._streams.last_known((0,))[0])
+        return None if math.isnan(potential) else potential
 
 
 def _transition(before: float, after: float, *, terminated: bool, discount: float) -> float:

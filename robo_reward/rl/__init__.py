@@ -1,0 +1,1 @@
+"""Reinforcement learning with rewards from cameras: vectorised environments, learners, exactly resumed training."""

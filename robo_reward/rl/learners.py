@@ -1,0 +1,269 @@
+"""The learners of Stable-Baselines3 with settings for robots: built on shaped buffers, warm traps avoided."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from stable_baselines3 import DQN, PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from robo_reward.rl.learning_reward import PERCEIVED, RewardMode
+from robo_reward.rl.shaped_replay_buffer import ShapedReplayBuffer, TransitionSource
+from robo_reward.rl.shaped_rollout_buffer import ShapedRolloutBuffer
+from robo_reward.shaping.potential_difference import check_discount
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class LearnerInputs:
+    """What a learner is built on."""
+
+    env: VecEnv
+    source: TransitionSource
+    """Where transitions come from, with their potentials where a reward model is asked."""
+    mode: RewardMode
+    seed: int
+    discount: Callable[[], float] | None = None
+    """γ of the moment where it changes; None = the learner's own constant one."""
+
+
+class Learner(Protocol):
+    """Settings of an algorithm."""
+
+    num_envs: int
+    discount: float
+
+    @property
+    def rollout_steps(self) -> int:
+        """Environment steps, over all environments, that it collects at a time."""
+        ...
+
+    def build(self, inputs: LearnerInputs) -> BaseAlgorithm:
+        """Make the algorithm, ready to learn."""
+        ...
+
+    def after_update(self, algorithm: BaseAlgorithm) -> None:
+        """Called after every rollout and its updates."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sac:
+    """Soft actor-critic for continuous actions (1801.01290, 1812.05905).
+
+    Raises:
+        ValueError: A setting outside its range.
+    """
+
+    num_envs: int = 4
+    discount: float = 0.98
+    learning_rate: float = 1e-3
+    hidden: Sequence[int] = (128, 128)
+    """Units of each layer of actor and critics."""
+    batch_size: int = 256
+    buffer_size: int = 200_000
+    learning_starts: int = 1000
+    """Environment steps with random actions before the first update."""
+    updates_per_step: float = 1.0
+    """Gradient steps per environment step."""
+    tau: float = 0.01
+    """Share of the critics that goes into their targets at each update."""
+    entropy: float | None = 0.003
+    """Temperature, for returns of about 1: what a nat of randomness is worth in a step. A larger one is paid for every
+    step that an episode goes on, and outweighs success. None = tuned to a target entropy, but for the floor."""
+    entropy_floor: float = 0.001
+    """Smallest temperature when it is tuned: it may collapse, after which success swings."""
+
+    def __post_init__(self) -> None:
+        _check_common(self.num_envs, self.discount, self.learning_rate)
+        _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, entropy_floor=self.entropy_floor)
+        if self.updates_per_step * self.num_envs < 1:
+            raise ValueError(
+                f"updates_per_step must be at least 1 / num_envs = {1 / self.num_envs:g}, got {self.updates_per_step:g}"
+            )
+
+    @property
+    def rollout_steps(self) -> int:
+        """One step of every environment."""
+        return self.num_envs
+
+    def build(self, inputs: LearnerInputs) -> SAC:
+        """Make the algorithm, ready to learn."""
+        algorithm = SAC(
+            "MlpPolicy",
+            inputs.env,
+            learning_rate=self.learning_rate,
+            buffer_size=self.num_envs,  # SB3's own, replaced below
+            learning_starts=self.learning_starts,
+            batch_size=self.batch_size,
+            tau=self.tau,
+            gamma=self.discount,
+            train_freq=1,
+            gradient_steps=round(self.updates_per_step * self.num_envs),
+            ent_coef="auto_0.01" if self.entropy is None else self.entropy,
+            policy_kwargs={"net_arch": list(self.hidden)},
+            seed=inputs.seed,
+            device="cpu",
+        )
+        return _with_buffer(algorithm, inputs, self.buffer_size)
+
+    def after_update(self, algorithm: BaseAlgorithm) -> None:
+        """Keep a tuned temperature from collapsing, after which success swings."""
+        logarithm = getattr(algorithm, "log_ent_coef", None)
+        if logarithm is not None:
+            with torch.no_grad():
+                logarithm.clamp_(min=torch.tensor(self.entropy_floor).log().item())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dqn:
+    """Deep Q-learning for discrete actions.
+
+    Raises:
+        ValueError: A setting outside its range.
+    """
+
+    num_envs: int = 4
+    discount: float = 0.99
+    learning_rate: float = 1e-3
+    hidden: Sequence[int] = (128, 128)
+    batch_size: int = 128
+    buffer_size: int = 200_000
+    learning_starts: int = 1000
+    updates_per_step: float = 0.5
+    target_interval: int = 1000
+    """Environment steps between copies of the network into its target."""
+    exploration_steps: int = 10_000
+    """Environment steps over which the share of random actions falls to `exploration_end`."""
+    exploration_end: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_common(self.num_envs, self.discount, self.learning_rate)
+        _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, target_interval=self.target_interval)
+        if self.updates_per_step * self.num_envs < 1:
+            raise ValueError(
+                f"updates_per_step must be at least 1 / num_envs = {1 / self.num_envs:g}, got {self.updates_per_step:g}"
+            )
+
+    @property
+    def rollout_steps(self) -> int:
+        """One step of every environment."""
+        return self.num_envs
+
+    def build(self, inputs: LearnerInputs) -> DQN:
+        """Make the algorithm, ready to learn."""
+        algorithm = DQN(
+            "MlpPolicy",
+            inputs.env,
+            learning_rate=self.learning_rate,
+            buffer_size=self.num_envs,  # SB3's own, replaced below
+            learning_starts=self.learning_starts,
+            batch_size=self.batch_size,
+            gamma=self.discount,
+            train_freq=1,
+            gradient_steps=round(self.updates_per_step * self.num_envs),
+            target_update_interval=self.target_interval,
+            policy_kwargs={"net_arch": list(self.hidden)},
+            seed=inputs.seed,
+            device="cpu",
+        )
+        # SB3 counts exploration as a share of one call of learn(); training here is many calls
+        algorithm.exploration_schedule = lambda _: self._exploration(algorithm.num_timesteps)
+        return _with_buffer(algorithm, inputs, self.buffer_size)
+
+    def after_update(self, algorithm: BaseAlgorithm) -> None:
+        """Nothing to do."""
+
+    def _exploration(self, steps: int) -> float:
+        return max(self.exploration_end, 1.0 - (1.0 - self.exploration_end) * steps / max(1, self.exploration_steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ppo:
+    """Proximal policy optimisation (1707.06347).
+
+    Raises:
+        ValueError: A setting outside its range.
+    """
+
+    num_envs: int = 8
+    discount: float = 0.98
+    learning_rate: float = 3e-4
+    hidden: Sequence[int] = (64, 64)
+    steps_per_env: int = 128
+    """Steps of each environment in a rollout."""
+    batch_size: int = 256
+    epochs: int = 10
+    trace: float = 0.95
+    """λ of generalised advantage estimation."""
+    entropy: float = 0.0
+    clip: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_common(self.num_envs, self.discount, self.learning_rate)
+        _check_positive(batch_size=self.batch_size, steps_per_env=self.steps_per_env, epochs=self.epochs)
+
+    @property
+    def rollout_steps(self) -> int:
+        """Environment steps of one rollout."""
+        return self.num_envs * self.steps_per_env
+
+    def build(self, inputs: LearnerInputs) -> PPO:
+        """Make the algorithm, ready to learn.
+
+        Raises:
+            ValueError: A discount that changes.
+        """
+        if inputs.discount is not None:
+            raise ValueError("PPO's critic follows one discount: learn with SAC or DQN where it changes")
+        algorithm = PPO(
+            "MlpPolicy",
+            inputs.env,
+            learning_rate=self.learning_rate,
+            n_steps=self.steps_per_env,
+            batch_size=self.batch_size,
+            n_epochs=self.epochs,
+            gamma=self.discount,
+            gae_lambda=self.trace,
+            clip_range=self.clip,
+            ent_coef=self.entropy,
+            rollout_buffer_class=ShapedRolloutBuffer,
+            policy_kwargs={"net_arch": list(self.hidden)},
+            seed=inputs.seed,
+            device="cpu",
+        )
+        buffer: Any = algorithm.rollout_buffer
+        if inputs.mode in PERCEIVED:
+            buffer.follow(inputs.source, mode=inputs.mode)
+        return algorithm
+
+    def after_update(self, algorithm: BaseAlgorithm) -> None:
+        """Nothing to do."""
+
+
+def _with_buffer(algorithm: Any, inputs: LearnerInputs, buffer_size: int) -> Any:
+    """Give an off-policy algorithm a buffer that makes rewards when it is sampled."""
+    assert isinstance(algorithm, OffPolicyAlgorithm)  # noqa: S101
+    algorithm.replay_buffer = ShapedReplayBuffer(
+        buffer_size,
+        inputs.env.observation_space,
+        inputs.env.action_space,
+        n_envs=inputs.env.num_envs,
+        source=inputs.source,
+        mode=inputs.mode,
+        discount=inputs.discount or (lambda: algorithm.gamma),
+    )
+    return algorithm
+
+
+def _check_common(num_envs: int, discount: float, learning_rate: float) -> None:
+    check_discount(discount)
+    _check_positive(num_envs=num_envs, learning_rate=learning_rate)
+
+
+def _check_positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not number > 0:
+            raise ValueError(f"{name} must be > 0, got {number}")
