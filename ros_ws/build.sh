@@ -26,29 +26,34 @@ distro=${DISTRO:-kilted}
 pins=$workspace/constraints-$distro.txt
 [ -f "$pins" ] || { echo "DISTRO=$distro: there are kilted and jazzy" >&2; exit 1; }
 prefix=$(cd "${VENV:-$workspace/../.venv}" && pwd)
-for tool in cmake ninja g++; do
-    command -v $tool > /dev/null || {
-        echo "$tool is missing: sudo apt-get install -y cmake ninja-build g++ python3-dev" >&2
-        exit 1
-    }
-done
-installed=$prefix/share/robo_reward_msgs/built_with_$distro
-if ! cmp -s "$pins" "$installed"; then
-    "$prefix/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint "$workspace/../constraints.txt" --requirement "$pins"
+sh "$workspace/system_libraries.sh" "$prefix/bin/python"
+installed=$prefix/share/robo_reward_msgs/built_with
+if [ -f "$installed" ] && [ "$(cat "$installed")" != "$distro" ]; then
+    echo "$prefix holds ROS $(cat "$installed"): take another environment for $distro, such as VENV=.venv-$distro" >&2
+    exit 1
 fi
+pip_install() {
+    "$prefix/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+if ! cmp -s "$pins" "$installed.pins"; then
+    pip_install --constraint "$workspace/../constraints.txt" --requirement "$pins"
+fi
+for tool in cmake ninja; do
+    command -v $tool > /dev/null || [ -x "$prefix/bin/$tool" ] || pip_install 'cmake>=3.25,<4' ninja
+done
 # another ROS environment's libraries and its mark that they were found must not leak into this one
 unset LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
-export AMENT_PREFIX_PATH="$prefix"
+export AMENT_PREFIX_PATH="$prefix" PATH="$PATH:$prefix/bin"
 build=$workspace/build/$distro-$(printf %s "$prefix" | cksum | cut -d' ' -f1)
 cmake -S "$workspace/src/robo_reward_msgs" -B "$build" -G Ninja --log-level=WARNING \
     -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_INSTALL_PREFIX="$prefix" -DPython3_EXECUTABLE="$prefix/bin/python3" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DCMAKE_INSTALL_MESSAGE=NEVER \
     -DCMAKE_PROJECT_INCLUDE="$workspace/cmake/ros_wheels_fix.cmake"
-cmake --build "$build" --parallel 2
+cmake --build "$build" --parallel 2 -- --quiet
 cmake --install "$build" > /dev/null
-"$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-    --editable "$workspace/src/robo_reward_ros"
-cp "$pins" "$installed"
-"$prefix/bin/python" -c 'import rclpy, robo_reward_msgs.msg, robo_reward_ros'
+pip_install --no-build-isolation --no-deps \
+    --editable "$workspace/src/robo_reward_ros" --editable "$workspace/src/robo_reward_bringup"
+cp "$pins" "$installed.pins"
+printf %s "$distro" > "$installed"
+"$prefix/bin/python" -c 'import rclpy, robo_reward_msgs.msg, robo_reward_ros, robo_reward_bringup'
 echo "built with the wheels of ROS $distro into $prefix"

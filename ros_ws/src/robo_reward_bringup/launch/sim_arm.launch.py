@@ -1,0 +1,9 @@
+"""The simulated arm with a reward node and its gate."""
+
+from launch import LaunchDescription
+from robo_reward_bringup.launch_actions import launch_robot
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What `ros2 launch` asks for."""
+    return launch_robot("sim_arm")

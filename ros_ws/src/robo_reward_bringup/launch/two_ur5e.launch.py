@@ -1,0 +1,9 @@
+"""Two UR5e arms in the namespaces left and right; a pattern for pairs of any robot."""
+
+from launch import LaunchDescription
+from robo_reward_bringup.launch_actions import launch_arms
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What `ros2 launch` asks for."""
+    return launch_arms("ur5e", ("left", "right"))
