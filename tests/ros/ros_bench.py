@@ -1,4 +1,7 @@
-"""A reward node and somebody who talks to it, over real DDS: each has an executor and a thread."""
+"""A reward node and somebody who talks to it, over real DDS: each has an executor and a thread.
+
+Tests take the fixtures by name: `bench = ros_bench.bench`.
+"""
 
 import os
 import warnings
@@ -11,7 +14,9 @@ with warnings.catch_warnings(), suppress(ImportError):
     warnings.simplefilter("ignore", DeprecationWarning)
     import lark  # noqa: F401
 
+import pytest
 import rclpy
+from demonstrations import demonstration, small_process
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -21,9 +26,11 @@ from robo_reward_msgs.msg import RewardModelInfo, RewardStamped
 from robo_reward_ros.reward_node import RewardNode
 from robo_reward_ros.ros_lifecycle import LATCHED
 from robo_reward_ros.ros_messages import time_message
-from ros_pictures import until
+from ros_pictures import picture, until
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool, Float64
+
+from robo_reward.training.fit import FittedModels, save_models
 
 
 class Talker:
@@ -164,3 +171,58 @@ class Bench(Talker):
     def close(self) -> None:
         self.node.on_shutdown(None)
         super().close()
+
+
+def watch(bench: Bench, *shares: float) -> list[int]:
+    """Show pictures one by one, each when the one before is answered; gives their stamps."""
+    stamps = []
+    for share in shares:
+        before = len(bench.answered())
+        stamps.append(bench.show(picture(share)))
+        until(lambda before=before: len(bench.answered()) > before, seconds=10)
+    return stamps
+
+
+PROMPTS = """
+encoder: {_target_: fake_encoder.FakeEncoder}
+reward_model:
+  _target_: robo_reward.models.prompt_similarity.PromptSimilarity
+  goal: [a green square]
+  baseline: [a red square]
+  alpha: 0.5
+  renormalize: true
+"""
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder as `robo-reward fit` writes it: two cameras, one task."""
+    output = tmp_path_factory.mktemp("fit") / "fitted"
+    model = small_process().fitted_to([demonstration(seed=seed) for seed in range(2)])
+    save_models(
+        FittedModels(
+            encoder={"_target_": "fake_encoder.FakeEncoder"},
+            models={"make it green": model},
+            fitted_on={},
+            curves={"make it green": []},
+        ),
+        output,
+    )
+    return output
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = []
+    (tmp_path / "prompts.yaml").write_text(PROMPTS)
+
+    def start(*, begin: bool = True, **parameters) -> Bench:
+        given = {"reward_model": str(tmp_path / "prompts.yaml"), "stale_after": 1.0}
+        made.append(Bench(40 + len(made), **(given | parameters)))
+        if begin:
+            made[-1].start()
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()

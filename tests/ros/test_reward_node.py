@@ -10,79 +10,23 @@ from ros_pictures import SECOND, compressed, picture, tensor, until
 pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds the workspace")
 pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
 
-from demonstrations import demonstration, small_process
+import ros_bench
 from rclpy.parameter import Parameter
 from robo_reward_msgs.msg import RewardStamped
-from robo_reward_msgs.srv import MarkOutcome, SetTask
 from robo_reward_ros.answer import Answer, Status
 from robo_reward_ros.gate_node import GateNode
 from robo_reward_ros.ros_lifecycle import LATCHED
 from robo_reward_ros.ros_messages import answer_of_message, reward_message, time_message
-from ros_bench import Bench
+from ros_bench import watch
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, Float64
-from std_srvs.srv import SetBool, Trigger
 
 from robo_reward import RewardStream
 from robo_reward.stamps import episode_seconds
-from robo_reward.training.fit import FittedModels, load_models, save_models
+from robo_reward.training.fit import load_models
 
+bench, fitted = ros_bench.bench, ros_bench.fitted
 SHARES = (0.1, 0.3, 0.35, 0.2, 0.7, 0.9)
-
-
-@pytest.fixture(scope="module")
-def fitted(tmp_path_factory):
-    """A folder as `robo-reward fit` writes it: two cameras, one task."""
-    output = tmp_path_factory.mktemp("fit") / "fitted"
-    model = small_process().fitted_to([demonstration(seed=seed) for seed in range(2)])
-    save_models(
-        FittedModels(
-            encoder={"_target_": "fake_encoder.FakeEncoder"},
-            models={"make it green": model},
-            fitted_on={},
-            curves={"make it green": []},
-        ),
-        output,
-    )
-    return output
-
-
-PROMPTS = """
-encoder: {_target_: fake_encoder.FakeEncoder}
-reward_model:
-  _target_: robo_reward.models.prompt_similarity.PromptSimilarity
-  goal: [a green square]
-  baseline: [a red square]
-  alpha: 0.5
-  renormalize: true
-"""
-
-
-@pytest.fixture
-def bench(tmp_path):
-    made = []
-    (tmp_path / "prompts.yaml").write_text(PROMPTS)
-
-    def start(*, begin: bool = True, **parameters) -> Bench:
-        given = {"reward_model": str(tmp_path / "prompts.yaml"), "stale_after": 1.0}
-        made.append(Bench(40 + len(made), **(given | parameters)))
-        if begin:
-            made[-1].start()
-        return made[-1]
-
-    yield start
-    for each in made:
-        each.close()
-
-
-def watch(bench: Bench, *shares: float) -> list[int]:
-    """Show pictures one by one, each when the one before is answered; gives their stamps."""
-    stamps = []
-    for share in shares:
-        before = len(bench.answered())
-        stamps.append(bench.show(picture(share)))
-        until(lambda before=before: len(bench.answered()) > before, seconds=10)
-    return stamps
 
 
 def test_the_statuses_of_the_message_are_those_of_the_core():
@@ -213,76 +157,6 @@ def test_a_robot_that_is_not_well_gives_no_reward(bench):
     until(lambda: live.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
     until(lambda: any(each.truncated for each in live.rewards))
     assert len(live.values) == 1
-
-
-def test_services_end_episodes_and_switch_rewards_off(bench):
-    live = bench()
-    watch(live, 0.1, 0.2)
-    told = live.call(Trigger, "reward_node/reset_episode")
-    assert (told.success, told.message) == (True, "episode 0 ended, truncated: reset_episode was called")
-    watch(live, 0.1, 0.5)
-    marked = live.call(MarkOutcome, "reward_node/mark_outcome", MarkOutcome.Request(outcome=1, who="operator"))
-    assert (marked.success, marked.episode) == (True, 1)
-    until(lambda: live.rewards[-1].terminated)
-    assert live.rewards[-1].reward == -live.answered()[-1].potential
-    assert live.rewards[-1].task_reward == 1.0
-    until(lambda: len(live.values) == 3)
-    again = live.call(MarkOutcome, "reward_node/mark_outcome", MarkOutcome.Request(outcome=1))
-    assert (again.success, again.message) == (False, "there is no episode to end: it has no frame yet")
-    assert live.call(SetBool, "reward_node/enable", SetBool.Request(data=False)).success
-    until(lambda: live.rewards[-1].status == RewardStamped.DISABLED)
-
-
-def test_services_in_the_wrong_state_say_so(bench):
-    live = bench(begin=False)
-    for kind, name in (
-        (Trigger, "reset_episode"),
-        (SetTask, "set_task"),
-        (MarkOutcome, "mark_outcome"),
-        (SetBool, "enable"),
-    ):
-        told = live.call(kind, f"reward_node/{name}")
-        assert (told.success, told.message) == (False, "the node is not active")
-
-
-def test_another_task_is_bound_while_the_node_runs_or_refused_with_a_reason(bench, fitted):
-    live = bench()
-    watch(live, 0.1, 0.2)
-    request = SetTask.Request(
-        instruction="paint it blue", goal=["a blue square, 'all' of it"], baseline=["a red square"]
-    )
-    told = live.call(SetTask, "reward_node/set_task", request)
-    assert (told.success, told.message) == (True, "bound to 'paint it blue'")
-    until(lambda: len(live.info) == 2)
-    watch(live, 0.3, 0.4)
-    assert live.answered()[-1].goal_id == "paint it blue"
-    assert live.answered()[-1].model_id == told.model_id != live.answered()[0].model_id
-    refused = live.call(SetTask, "reward_node/set_task", SetTask.Request(plan="/somewhere"))
-    assert not refused.success
-    assert refused.message.startswith("plan: there is no /somewhere")
-    watch(live, 0.5, 0.6)
-    assert live.answered()[-1].model_id == told.model_id
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"reward_model": ""},
-        {"reward_model": "nonsense"},
-        {"reward_model": "/nowhere/model.yaml"},
-        {"reward_model": "/nowhere/"},
-        {"cameras": []},
-        {"image_topics": ["one", "two"]},
-        {"image_topics": ["no topic!"]},
-        {"optional_cameras": ["front"]},
-        {"optional_cameras": ["side"]},
-    ],
-)
-def test_a_configuration_that_is_wrong_is_told_and_leaves_the_node_unconfigured(bench, wrong, capfd):
-    live, told = bench(begin=False, **wrong), []
-    assert not live.change("configure")
-    assert live.state == "unconfigured"
-    until(lambda: "on_configure: " in (told.append(capfd.readouterr().err) or "".join(told)))
 
 
 def test_two_arms_in_two_namespaces_do_not_hear_each_other(bench):
