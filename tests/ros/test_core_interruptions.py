@@ -1,5 +1,7 @@
 """A robot that stops, a model that fails, a person who speaks: how the core of the reward node ends episodes."""
 
+from threading import Event
+
 import pytest
 from core_robot import SHARES
 from robo_reward_ros.answer import Status
@@ -159,6 +161,24 @@ def test_another_task_is_another_model_and_another_episode(robot):
     live.steps(0.3, 0.4)
     assert [each.goal_id for each in live.said] == ["make it green"] * 3 + ["another"] * 2
     assert [each.episode for each in live.said] == [0, 0, 0, 1, 1]
+
+
+def test_of_tasks_that_come_while_one_is_being_bound_the_last_is_bound_and_the_others_are_refused(robot):
+    live, gate, built = robot(), Event(), []
+
+    def build(name: str):
+        built.append(name)
+        assert gate.wait(10)
+        return bound(green_model(), goal_id=name)
+
+    told = [live.core.set_task(lambda: build("first"))]
+    until(lambda: built)
+    told += [live.core.set_task(lambda name=name: build(name)) for name in ("second", "third", "last")]
+    gate.set()
+    assert [told[0].result(5).goal_id, told[3].result(5).goal_id] == built == ["first", "last"]
+    assert [str(each.exception(5)) for each in told[1:3]] == ["a later set_task took the place of this one"] * 2
+    live.steps(0.3, 0.4)
+    assert live.said[-1].goal_id == "last"
 
 
 def test_a_task_that_cannot_be_bound_leaves_the_old_one(robot):

@@ -73,7 +73,7 @@ class RewardCore:
         self.allow_spread(settings.max_spread)
         self._generation: int | None = None  # of the frame sets of the episode
         self._decoder = PictureDecoder(settings.required, health=self.health)
-        self._out, self._closed, self._sequence = RLock(), False, 0
+        self._out, self._closed, self._sequence, self._tasks = RLock(), False, 0, 0
         self._last, self._verdict = Answer(), (Status.WARMUP, "")
         self._looked_at: tuple[FrameSet[Picture], Views] | None = None
         self._worker: SlotWorker[_Job, Answer | None] = SlotWorker(self._work, self._deliver)
@@ -169,11 +169,16 @@ class RewardCore:
         return self._worker.call(lambda: self._end(outcome, who or "somebody"))
 
     def set_task(self, bound: Callable[[], BoundModel]) -> "Future[BoundModel]":
-        """Bind another model; its building takes place on the worker's thread, and the old one answers no more."""
+        """Bind another model; its building takes place on the worker's thread, and the old one answers no more.
+
+        Raises:
+            ValueError: In the future, that a later call came before this one's building was begun.
+        """
         self.health.preparing("the model is being bound to another task")
         self._worker.begin_generation()
         self._forget_waiting()
-        return self._worker.call(lambda: self._rebind(bound))
+        self._tasks = number = self._tasks + 1
+        return self._worker.call(lambda: self._rebind(bound, number))
 
     def close(self, timeout: float) -> bool:
         """Stop; once this returns nothing goes out any more. False = the model was still busy after so many seconds."""
@@ -258,7 +263,9 @@ class RewardCore:
             self._send(_as(self._judge(), cut))
         return "no frame of an episode yet" if cut is None else f"episode {cut.episode} ended, truncated: {reason}"
 
-    def _rebind(self, build: Callable[[], BoundModel]) -> BoundModel:
+    def _rebind(self, build: Callable[[], BoundModel], number: int) -> BoundModel:
+        if number != self._tasks:
+            raise ValueError("a later set_task took the place of this one")
         self._cut("set_task was called")
         try:
             bound = build()
