@@ -7,23 +7,19 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
-from robo_reward_sim.meta_world import Policy
-from robo_reward_sim.tasks import Task
-
-# Where Meta-World's observation holds what the expert believes: the object now and one step before, and the goal.
-_BELIEF = {"object": (slice(4, 7), slice(22, 25)), "goal": (slice(36, 39),)}
+from robo_reward_sim.playing import Observation, PlayedTask, Policy
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Reference:
     """What the expert does from the very state in which the failing one begins."""
 
-    task: Task
+    task: PlayedTask
     expert: Policy
-    start: Float[np.ndarray, "39"]
+    start: Observation
     """First observation."""
     num_rows_to_success: int
-    """Rows until Meta-World first says success."""
+    """Rows until success is first said."""
 
 
 def noise(reference: Reference, rng: np.random.Generator) -> Policy:
@@ -34,7 +30,7 @@ def noise(reference: Reference, rng: np.random.Generator) -> Policy:
     """
     drift = 1.5 * rng.standard_normal(4)
 
-    def act(observation: Float[np.ndarray, "39"]) -> Float[np.ndarray, "4"]:
+    def act(observation: Observation) -> Float[np.ndarray, "4"]:
         nonlocal drift
         action = np.clip(0.35 * reference.expert(observation) + 0.65 * drift, -1.0, 1.0)
         drift = 0.9 * drift + np.sqrt(1 - 0.9**2) * 1.5 * rng.standard_normal(4)
@@ -49,7 +45,7 @@ def early_stop(reference: Reference, rng: np.random.Generator) -> Policy:
     speed = rng.choice([0.0, 5.0])  # [1/m] action per metre of distance to the start; 0 stays
     effort = 0.0
 
-    def act(observation: Float[np.ndarray, "39"]) -> Float[np.ndarray, "4"]:
+    def act(observation: Observation) -> Float[np.ndarray, "4"]:
         nonlocal num_rows_left, effort
         if num_rows_left > 0:
             num_rows_left -= 1
@@ -64,15 +60,15 @@ def early_stop(reference: Reference, rng: np.random.Generator) -> Policy:
 def wrong_object(reference: Reference, rng: np.random.Generator) -> Policy:
     """Follow an expert that believes its target to be 13 to 22 cm to the left or right of where it is.
 
-    A task whose target is a goal (reach, pick-place) goes, or carries the object, to another point; in any other one
-    the hand works beside the object: it pulls the air next to the handle, presses the table next to the button.
+    Where the expert looks at a goal (reach, pick-place) it goes, or carries the object, to another point; in any other
+    task the hand works beside the object: it pulls the air next to the handle, presses the table next to the button.
     """
     distance, angle = rng.uniform(0.13, 0.22), rng.uniform(-0.25, 0.25) * np.pi + rng.choice([0.0, np.pi])
     offset = distance * np.array([np.cos(angle), np.sin(angle), 0.0])
 
-    def act(observation: Float[np.ndarray, "39"]) -> Float[np.ndarray, "4"]:
+    def act(observation: Observation) -> Float[np.ndarray, "4"]:
         believed = observation.copy()
-        for position in _BELIEF[reference.task.target]:
+        for position in reference.task.belief:
             believed[position] += offset
         return reference.expert(believed)
 

@@ -4,9 +4,8 @@
 # mujoco 3.3, which Meta-World needs, comes without types
 
 import warnings
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, cast, final
+from typing import Any, Self, cast, final
 
 # before MuJoCo, which Meta-World imports, too: it chooses OpenGL without a screen
 from robo_reward_sim.rendering import use_fast_quality  # isort: skip
@@ -18,6 +17,7 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
 from metaworld.policies import ENV_POLICY_MAP
 
 from robo_reward_sim.cameras import POSES, UPSIDE_DOWN, check_cameras
+from robo_reward_sim.playing import Policy, Step
 from robo_reward_sim.tasks import Task
 
 CONTROL_RATE = 80.0
@@ -27,26 +27,6 @@ MAX_STEPS = 500
 """Steps after which Meta-World must be reset."""
 
 _MARKER_RADIUS = 0.03  # [m]; Meta-World's 0.02 is 4 pixels wide in our pictures
-
-
-class Policy(Protocol):
-    """Chooses actions from Meta-World's observation."""
-
-    def __call__(self, observation: Float[np.ndarray, "39"]) -> Float[np.ndarray, "4"]:
-        """Return hand velocity (3) and gripper effort (1), in [-1, 1]."""
-        ...
-
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Step:
-    """What one step of the environment led to."""
-
-    observation: Float[np.ndarray, "39"]
-    """Hand position [m] and opening [0, 1], object poses, the same one step before, goal position [m]."""
-    reward: float
-    """Meta-World's own dense reward, in [0, 10]."""
-    success: bool
-    """Meta-World's own predicate of the state that was reached."""
 
 
 @final

@@ -1,6 +1,6 @@
-"""Records Meta-World's experts and their failures into a LeRobot v3 data set, with the truth beside the pictures."""
+"""Records scripted experts and their failures into a LeRobot v3 data set, with the truth beside the pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,45 +12,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward.episodes.lerobot_writer import LeRobotWriter
 from robo_reward.errors import OutputError
-from robo_reward_sim.failures import FAILURES, OUTCOMES
+from robo_reward_sim.failures import FAILURES
+from robo_reward_sim.playing import HowRecorded, PlayedTask
 from robo_reward_sim.rollout import EpisodePlan, RecordingSettings, seed_of
 from robo_reward_sim.tasks import task_named
 from robo_reward_sim.workers import play_here, play_in_processes
 
 _CAMERA_PREFIX = "observation.images."
 
-_COLUMNS: Mapping[str, Feature] = {
-    "observation.state": Feature(
-        dtype="float32",
-        shape=(4,),
-        names=["hand_x [m]", "hand_y [m]", "hand_z [m]", "gripper_opening [0 shut, 1 open]"],
-    ),
-    "action": Feature(
-        dtype="float32",
-        shape=(4,),
-        names=[f"hand_velocity_{axis} [0.8 m/s]" for axis in "xyz"] + ["gripper_effort [-1 opens, 1 shuts]"],
-    ),
-    "truth.success": Feature(dtype="bool", names=["task_success"]),
-    "truth.reward": Feature(dtype="float32", names=["meta_world_dense_reward [0 to 10]"]),
-    "truth.outcome": Feature(
-        dtype="int64", names=["outcome [" + ", ".join(f"{index} {name}" for index, name in enumerate(OUTCOMES)) + "]"]
-    ),
-    "next.terminated": Feature(dtype="bool", names=["terminated"]),
-    "next.truncated": Feature(dtype="bool", names=["truncated"]),
-}
 
-
-def plan_episodes(tasks: Sequence[str], counts: Mapping[str, int], *, seed: int, part: str) -> tuple[EpisodePlan, ...]:
+def plan_episodes(
+    tasks: Sequence[str],
+    counts: Mapping[str, int],
+    *,
+    seed: int,
+    part: str,
+    named: Callable[[str], PlayedTask] = task_named,
+) -> tuple[EpisodePlan, ...]:
     """Plan `counts[outcome]` episodes of every task, task by task.
 
     An episode's seed comes from (seed, part, task, outcome, number) alone: with other counts or tasks the episodes that
     both plans have are the same ones, and two parts have none in common.
 
     Args:
-        tasks: Names of Meta-World tasks, without the version.
+        tasks: Names of tasks.
         counts: Number of episodes by outcome: `success`, `noise`, `early_stop`, `wrong_object`.
         seed: Of the whole recording.
         part: Name of the data set within the recording, such as `demonstrations`.
+        named: Gives a task by its name; those of Meta-World have no version.
 
     Raises:
         ValueError: No task, a task twice, an unknown task or outcome, a negative number or seed.
@@ -63,7 +52,7 @@ def plan_episodes(tasks: Sequence[str], counts: Mapping[str, int], *, seed: int,
     if seed < 0:
         raise ValueError(f"seed must be >= 0, got {seed}")
     return tuple(
-        EpisodePlan(task=task_named(name), outcome=outcome, seed=seed_of(seed, part, name, outcome, number))
+        EpisodePlan(task=named(name), outcome=outcome, seed=seed_of(seed, part, name, outcome, number))
         for name in tasks
         for outcome, count in counts.items()
         for number in range(count)
@@ -74,13 +63,13 @@ def record(
     plans: Sequence[EpisodePlan],
     folder: Path,
     *,
-    settings: RecordingSettings,
+    settings: HowRecorded,
     num_workers: int,
 ) -> Path:
     """Play the planned episodes and write them as one LeRobot v3 data set, in the order of the plans.
 
     The same plans and settings give the same data set, with however many processes. Row t holds what was seen and the
-    action held until row t + 1. A success ends (`next.terminated`) when Meta-World has said success for `SETTLE_STEPS`
+    action held until row t + 1. A success ends (`next.terminated`) when the task has been done for `settle_steps`
     steps; only that last row has `truth.success`. A failure is cut (`next.truncated`) and has no moment of success.
     Until all is written it lies in `<folder>.partial`.
 
@@ -99,11 +88,11 @@ def record(
     """
     if not plans:
         raise ValueError("nothing to record: the plan has no episode")
-    _check_workers(num_workers)
+    check_workers(num_workers)
     played = (
         play_here(plans, settings) if num_workers == 1 else play_in_processes(plans, settings, num_workers=num_workers)
     )
-    writer = LeRobotWriter(folder, _features(settings), fps=settings.fps, robot_type="sawyer")
+    writer = LeRobotWriter(folder, _features(settings), fps=settings.fps, robot_type=settings.robot_type)
     try:
         with closing(played), writer, _progress() as progress:
             for episode in progress.track(played, total=len(plans), description=f"recording {folder.name}"):
@@ -148,7 +137,7 @@ class MetaWorldRecording:
         self.settings()
         self.demonstration_plans()
         self.episode_plans()
-        _check_workers(self.num_workers)
+        check_workers(self.num_workers)
 
     def settings(self) -> RecordingSettings:
         """How the episodes are seen and sampled."""
@@ -174,13 +163,14 @@ class MetaWorldRecording:
         return record(self.episode_plans(), folder, settings=self.settings(), num_workers=self.num_workers)
 
 
-def _features(settings: RecordingSettings) -> dict[str, Feature]:
+def _features(settings: HowRecorded) -> dict[str, Feature]:
     shape = (settings.image_size, settings.image_size, 3)
     pictures = Feature(dtype="video", shape=shape, names=["height", "width", "channels"])
-    return {_CAMERA_PREFIX + camera: pictures for camera in settings.cameras} | dict(_COLUMNS)
+    return {_CAMERA_PREFIX + camera: pictures for camera in settings.cameras} | dict(settings.features)
 
 
-def _check_workers(num_workers: int) -> None:
+def check_workers(num_workers: int) -> None:
+    """Raise ValueError unless at least one process plays."""
     if num_workers < 1:
         raise ValueError(f"num_workers must be >= 1, got {num_workers}")
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from robo_reward.episodes.lerobot_format import Feature
 from robo_reward_sim.cameras import check_cameras
 from robo_reward_sim.failures import FAILURES, OUTCOMES, Reference
-from robo_reward_sim.meta_world import CONTROL_RATE, MAX_STEPS, MetaWorldScene, Policy
+from robo_reward_sim.meta_world import CONTROL_RATE, MAX_STEPS, MetaWorldScene
+from robo_reward_sim.playing import HowRecorded, Observation, PlayedScene, PlayedTask, Policy
 from robo_reward_sim.tasks import Task
 
 SETTLE_STEPS = 10
@@ -30,7 +32,7 @@ class EpisodePlan:
         ValueError: An unknown outcome or a negative seed.
     """
 
-    task: Task
+    task: PlayedTask
     outcome: str
     """`success`, or the kind of failure."""
     seed: int
@@ -45,7 +47,7 @@ class EpisodePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingSettings:
-    """How an episode is seen and sampled.
+    """How an episode of Meta-World is seen and sampled.
 
     Raises:
         ValueError: No or an unknown camera, an image size that is not even and positive, an action held for less than
@@ -71,6 +73,36 @@ class RecordingSettings:
         """Recorded rows per second of simulated time [1/s]."""
         return CONTROL_RATE / self.action_repeat
 
+    @property
+    def max_steps(self) -> int:
+        """Environment steps after which an expert is given up."""
+        return MAX_STEPS
+
+    @property
+    def settle_steps(self) -> int:
+        """`SETTLE_STEPS`."""
+        return SETTLE_STEPS
+
+    @property
+    def robot_type(self) -> str:
+        """The arm of Meta-World."""
+        return "sawyer"
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """Every column besides the pictures."""
+        return _META_WORLD_COLUMNS | outcome_features()
+
+    def open_scene(self, task: PlayedTask) -> MetaWorldScene:
+        """Load a task of Meta-World with these cameras."""
+        if not isinstance(task, Task):
+            raise ValueError(f"'{task.name}' is no task of Meta-World: {task}")
+        return MetaWorldScene(task, cameras=self.cameras, image_size=self.image_size)
+
+    def truth(self, task: PlayedTask, observations: Sequence[Observation]) -> Mapping[str, np.ndarray]:
+        """Give nothing more: Meta-World does not tell how far a task is done."""
+        return {}
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class RecordedEpisode:
@@ -85,14 +117,40 @@ class RecordedEpisode:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class _Row:
-    observation: Float[np.ndarray, "39"]
+    observation: Observation
     action: Float[np.ndarray, "4"]
     reward: float
     """Of the state that the row's transition reached."""
     success: bool
-    """Meta-World said success at some step of this row's transition."""
+    """The task was done at some step of this row's transition."""
     settled: bool
-    """Meta-World has said success for `SETTLE_STEPS` steps without a break."""
+    """It has been done for long enough, without a break."""
+
+
+def outcome_features() -> dict[str, Feature]:
+    """Give the columns that say how an episode went."""
+    outcomes = ", ".join(f"{index} {name}" for index, name in enumerate(OUTCOMES))
+    return {
+        "truth.success": Feature(dtype="bool", names=["task_success"]),
+        "truth.outcome": Feature(dtype="int64", names=[f"outcome [{outcomes}]"]),
+        "next.terminated": Feature(dtype="bool", names=["terminated"]),
+        "next.truncated": Feature(dtype="bool", names=["truncated"]),
+    }
+
+
+_META_WORLD_COLUMNS: dict[str, Feature] = {
+    "observation.state": Feature(
+        dtype="float32",
+        shape=(4,),
+        names=["hand_x [m]", "hand_y [m]", "hand_z [m]", "gripper_opening [0 shut, 1 open]"],
+    ),
+    "action": Feature(
+        dtype="float32",
+        shape=(4,),
+        names=[f"hand_velocity_{axis} [0.8 m/s]" for axis in "xyz"] + ["gripper_effort [-1 opens, 1 shuts]"],
+    ),
+    "truth.reward": Feature(dtype="float32", names=["meta_world_dense_reward [0 to 10]"]),
+}
 
 
 def seed_of(*words: object) -> int:
@@ -101,7 +159,7 @@ def seed_of(*words: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def play(scene: MetaWorldScene, plan: EpisodePlan, *, settings: RecordingSettings) -> RecordedEpisode:
+def play(scene: PlayedScene, plan: EpisodePlan, *, settings: HowRecorded) -> RecordedEpisode:
     """Play the planned episode and take its pictures.
 
     Layouts are drawn until the expert succeeds from one and, where a failure is planned, the failing one has no moment
@@ -120,20 +178,20 @@ def play(scene: MetaWorldScene, plan: EpisodePlan, *, settings: RecordingSetting
         raise ValueError(f"the plan is for task '{plan.task.name}', the scene shows '{scene.task.name}'")
     for attempt in range(MAX_ATTEMPTS):
         seed = seed_of(plan.seed, attempt)
-        rows = _attempt(scene, plan.outcome, seed=seed, action_repeat=settings.action_repeat)
+        rows = _attempt(scene, plan.outcome, seed=seed, settings=settings)
         if rows is not None:
             actions = [row.action for row in rows]
             views = _pictures(scene, actions, seed=seed, action_repeat=settings.action_repeat)
-            return RecordedEpisode(
-                instruction=plan.task.instruction, views=views, columns=_columns(rows, outcome=plan.outcome)
-            )
+            truth = settings.truth(plan.task, [row.observation for row in rows])
+            columns = _columns(rows, outcome=plan.outcome) | dict(truth)
+            return RecordedEpisode(instruction=plan.task.instruction, views=views, columns=columns)
     raise ValueError(f"task '{plan.task.name}': no '{plan.outcome}' in {MAX_ATTEMPTS} layouts from seed {plan.seed}")
 
 
-def _attempt(scene: MetaWorldScene, outcome: str, *, seed: int, action_repeat: int) -> list[_Row] | None:
+def _attempt(scene: PlayedScene, outcome: str, *, seed: int, settings: HowRecorded) -> list[_Row] | None:
     """Play one layout; None where it did not come out as planned."""
-    max_rows = MAX_STEPS // action_repeat
-    expert = _roll_out(scene, scene.expert(), seed=seed, action_repeat=action_repeat, max_rows=max_rows)
+    max_rows = settings.max_steps // settings.action_repeat
+    expert = _roll_out(scene, scene.expert(), seed=seed, settings=settings, max_rows=max_rows)
     if not expert[-1].settled:
         return None
     if outcome == "success":
@@ -143,16 +201,16 @@ def _attempt(scene: MetaWorldScene, outcome: str, *, seed: int, action_repeat: i
         task=scene.task, expert=scene.expert(), start=expert[0].observation, num_rows_to_success=first_success
     )
     policy = FAILURES[outcome](reference, np.random.default_rng(seed))
-    failure = _roll_out(scene, policy, seed=seed, action_repeat=action_repeat, max_rows=len(expert))
+    failure = _roll_out(scene, policy, seed=seed, settings=settings, max_rows=len(expert))
     return None if any(row.success for row in failure) else failure
 
 
-def _roll_out(scene: MetaWorldScene, policy: Policy, *, seed: int, action_repeat: int, max_rows: int) -> list[_Row]:
+def _roll_out(scene: PlayedScene, policy: Policy, *, seed: int, settings: HowRecorded, max_rows: int) -> list[_Row]:
     """Act until success has settled, or for `max_rows`."""
     observation, rows, num_success = scene.reset(seed), [], 0
-    while len(rows) < max_rows and num_success < SETTLE_STEPS:
+    while len(rows) < max_rows and num_success < settings.settle_steps:
         action = policy(observation).astype(np.float32)  # as recorded, so that who replays it gets the same
-        steps = [scene.step(action) for _ in range(action_repeat)]
+        steps = [scene.step(action) for _ in range(settings.action_repeat)]
         for step in steps:
             num_success = num_success + 1 if step.success else 0
         rows.append(
@@ -161,7 +219,7 @@ def _roll_out(scene: MetaWorldScene, policy: Policy, *, seed: int, action_repeat
                 action=action,
                 reward=steps[-1].reward,
                 success=any(step.success for step in steps),
-                settled=num_success >= SETTLE_STEPS,
+                settled=num_success >= settings.settle_steps,
             )
         )
         observation = steps[-1].observation
@@ -169,7 +227,7 @@ def _roll_out(scene: MetaWorldScene, policy: Policy, *, seed: int, action_repeat
 
 
 def _pictures(
-    scene: MetaWorldScene, actions: Sequence[Float[np.ndarray, "4"]], *, seed: int, action_repeat: int
+    scene: PlayedScene, actions: Sequence[Float[np.ndarray, "4"]], *, seed: int, action_repeat: int
 ) -> dict[str, UInt8[np.ndarray, "time 3 height width"]]:
     """Play the same actions once more, now with cameras: layouts that were dropped cost no picture."""
     scene.reset(seed)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+_BELIEF = {"object": (slice(4, 7), slice(22, 25)), "goal": (slice(36, 39),)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -24,6 +26,11 @@ class Task:
     def __post_init__(self) -> None:
         if not self.name or not self.instruction:
             raise ValueError(f"a task needs a name and an instruction, got {self.name!r}, {self.instruction!r}")
+
+    @property
+    def belief(self) -> tuple[slice, ...]:
+        """Where Meta-World's observation holds what the expert believes: the object now and before, or the goal."""
+        return _BELIEF[self.target]
 
     @property
     def environment(self) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.util import Finalize
 
-from robo_reward_sim.meta_world import MetaWorldScene
-from robo_reward_sim.rollout import EpisodePlan, RecordedEpisode, RecordingSettings, play
+from robo_reward_sim.playing import HowRecorded, PlayedScene
+from robo_reward_sim.rollout import EpisodePlan, RecordedEpisode, play
 
 
-def play_here(plans: Sequence[EpisodePlan], settings: RecordingSettings) -> Generator[RecordedEpisode, None, None]:
+def play_here(plans: Sequence[EpisodePlan], settings: HowRecorded) -> Generator[RecordedEpisode, None, None]:
     """Play the plans one after the other in this process."""
     stage = _Stage(settings)
     try:
@@ -23,7 +23,7 @@ def play_here(plans: Sequence[EpisodePlan], settings: RecordingSettings) -> Gene
 
 
 def play_in_processes(
-    plans: Sequence[EpisodePlan], settings: RecordingSettings, *, num_workers: int
+    plans: Sequence[EpisodePlan], settings: HowRecorded, *, num_workers: int
 ) -> Generator[RecordedEpisode, None, None]:
     """Play the plans in `num_workers` new processes, and yield the same episodes in the same order as `play_here`.
 
@@ -48,16 +48,14 @@ def play_in_processes(
 class _Stage:
     """Keeps the scene of the last task: plans of one task follow each other."""
 
-    def __init__(self, settings: RecordingSettings) -> None:
+    def __init__(self, settings: HowRecorded) -> None:
         self._settings = settings
-        self._scene: MetaWorldScene | None = None
+        self._scene: PlayedScene | None = None
 
     def play(self, plan: EpisodePlan) -> RecordedEpisode:
         if self._scene is None or self._scene.task != plan.task:
             self.clear()
-            self._scene = MetaWorldScene(
-                plan.task, cameras=self._settings.cameras, image_size=self._settings.image_size
-            )
+            self._scene = self._settings.open_scene(plan.task)
         return play(self._scene, plan, settings=self._settings)
 
     def clear(self) -> None:
@@ -69,7 +67,7 @@ class _Stage:
 _stage: _Stage | None = None  # of a worker process; set once, when the process begins
 
 
-def _begin(settings: RecordingSettings) -> None:
+def _begin(settings: HowRecorded) -> None:
     global _stage  # noqa: PLW0603
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["LP_NUM_THREADS"] = "1"  # Mesa's rasteriser: the processes share the cores already

@@ -121,7 +121,7 @@ def test_a_killed_process_is_told_and_leaves_nothing_that_looks_whole(tmp_path, 
 
 def test_a_folder_that_exists_is_refused_before_anything_is_played(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
-    monkeypatch.setattr("robo_reward_sim.workers.MetaWorldScene", None)
+    monkeypatch.setattr("robo_reward_sim.rollout.MetaWorldScene", None)
     with pytest.raises(OutputError, match="set"):
         record(PLANS, tmp_path / "set", settings=SETTINGS, num_workers=1)
 

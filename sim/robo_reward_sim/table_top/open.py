@@ -3,6 +3,7 @@
 # mujoco 3.3, which Meta-World needs, comes without types
 # pyright: reportAttributeAccessIssue=false
 
+from dataclasses import dataclass
 from typing import final
 
 import mujoco
@@ -30,6 +31,7 @@ _WEIGHT = 0.3
 
 
 @final
+@dataclass(frozen=True)
 class Open:
     """The drawer has to come 12 cm out.
 
@@ -41,6 +43,7 @@ class Open:
     instruction = "open the drawer"
     model = "open.xml"
     point_names = ("handle_x [m]", "handle_y [m]", "handle_z [m]", "opening [m]")
+    belief = (_HANDLE,)
     horizon = 80
 
     def lay_out(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

@@ -3,6 +3,7 @@
 # mujoco 3.3, which Meta-World needs, comes without types
 # pyright: reportAttributeAccessIssue=false
 
+from dataclasses import dataclass
 from typing import final
 
 import mujoco
@@ -35,6 +36,7 @@ _WEIGHT, _OF_APPROACH = 0.5, 0.6
 
 
 @final
+@dataclass(frozen=True)
 class Pick:
     """The cube has to be held 10 cm above where it lay.
 
@@ -48,6 +50,7 @@ class Pick:
     instruction = "lift the red cube"
     model = "pick.xml"
     point_names = ("object_x [m]", "object_y [m]", "object_z [m]")
+    belief = (_OBJECT,)
     horizon = 80
 
     def lay_out(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

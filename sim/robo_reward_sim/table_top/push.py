@@ -3,6 +3,7 @@
 # mujoco 3.3, which Meta-World needs, comes without types
 # pyright: reportAttributeAccessIssue=false
 
+from dataclasses import dataclass
 from typing import final
 
 import mujoco
@@ -33,6 +34,7 @@ _WEIGHT = 0.3
 
 
 @final
+@dataclass(frozen=True)
 class Push:
     """The puck has to come within 2.5 cm of the mark.
 
@@ -45,6 +47,7 @@ class Push:
     instruction = "push the blue puck to the green mark"
     model = "push.xml"
     point_names = (*(f"object_{axis} [m]" for axis in "xyz"), *(f"goal_{axis} [m]" for axis in "xyz"))
+    belief = (_OBJECT,)
     horizon = 100
 
     def lay_out(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

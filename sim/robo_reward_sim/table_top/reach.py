@@ -3,6 +3,7 @@
 # mujoco 3.3, which Meta-World needs, comes without types
 # pyright: reportAttributeAccessIssue=false
 
+from dataclasses import dataclass
 from typing import final
 
 import mujoco
@@ -20,6 +21,7 @@ _LEAST = 0.1  # distance of the ball from where the tool begins [m]
 
 
 @final
+@dataclass(frozen=True)
 class Reach:
     """The tool has to come within 2 cm of a red ball.
 
@@ -30,6 +32,7 @@ class Reach:
     instruction = "move the gripper to the red ball"
     model = "reach.xml"
     point_names = ("goal_x [m]", "goal_y [m]", "goal_z [m]")
+    belief = (_GOAL,)
     horizon = 50
 
     def lay_out(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

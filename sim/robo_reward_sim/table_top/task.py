@@ -35,7 +35,7 @@ class TableTopTask(Protocol):
     """One task: how its scene is laid out, what is observed of it, how far it is done, and how an expert does it.
 
     Everything after `lay_out` and `observe` is a pure function of observations, so that recordings can be judged as
-    well as simulations. No state is kept: one object may serve many scenes.
+    well as simulations. No state is kept: one object may serve many scenes, and two of a kind are equal.
     """
 
     @property
@@ -56,6 +56,11 @@ class TableTopTask(Protocol):
     @property
     def point_names(self) -> tuple[str, ...]:
         """What the observation holds after `TOOL_NAMES`."""
+        ...
+
+    @property
+    def belief(self) -> tuple[slice, ...]:
+        """Where the observation holds what decides where the tool goes."""
         ...
 
     @property
