@@ -217,9 +217,16 @@ def test_yaml_keeps_values_and_types(value):
 
 def test_an_activator_knows_whom_it_activates():
     node = described("ur5e", namespace="left", log_level="debug").node("/left/reward_node")
+    assert not node.secured
     helper = activator(node, timeout=7.0)
     assert helper.parameters == {"node": "/left/reward_node", "timeout": 7.0}
     assert (helper.full_name, helper.respawn, helper.log_level) == ("/left/activate_reward_node", False, "debug")
+
+
+def test_nodes_can_be_started_in_their_enclaves():
+    node = described("ur5e", namespace="left", enclaves="true").node("/left/reward_node")
+    assert node.command()[-2:] == ["--enclave", "/robo_reward/left/reward_node"]
+    assert activator(node, timeout=1.0).command()[-1] == "/robo_reward/left/activate_reward_node"
 
 
 def test_every_argument_has_a_meaning_and_a_name_of_its_own():

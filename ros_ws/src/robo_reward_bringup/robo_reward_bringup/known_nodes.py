@@ -35,14 +35,14 @@ PARAMETER_TABLES = {
 """Node to its parameters."""
 
 
-def _ports(ports: Sequence[Port]) -> list[tuple[str, str, str]]:
-    return [(each.name, each.kind, each.doc) for each in ports]
+def _ports(ports: Sequence[tuple[str, str, str, str]]) -> tuple[Port, ...]:
+    return tuple(Port(*each) for each in ports)
 
 
 PORTS = {
-    "reward_node": _ports(REWARD_PORTS),
-    "gate_node": _ports(GATE_PORTS),
-    "sim_arm_node": [tuple(each[1:]) for each in SIM_ARM_PORTS],
-    "robot_ok_relay": [("robot_ok", "std_msgs/msg/Bool", "whether the robot may go on")],
+    "reward_node": REWARD_PORTS,
+    "gate_node": GATE_PORTS,
+    "sim_arm_node": _ports(SIM_ARM_PORTS),
+    "robot_ok_relay": (Port("publishes", "robot_ok", "std_msgs/msg/Bool", "whether the robot may go on"),),
 }
-"""Node to name, type and meaning of its topics and services."""
+"""Node to its topics and services."""

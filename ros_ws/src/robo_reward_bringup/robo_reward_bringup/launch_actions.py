@@ -73,7 +73,7 @@ def node_action(node: NodeDescription) -> Node:
         ],
         remappings=list(node.remappings.items()),
         arguments=list(node.arguments),
-        ros_arguments=["--log-level", node.log_level],
+        ros_arguments=node.ros_arguments,
         output="screen",
         respawn=node.respawn,
         respawn_delay=node.respawn_delay,
@@ -98,6 +98,7 @@ def _activating(action: Node, node: NodeDescription, timeout: float) -> Register
                 name=helper.name,
                 namespace=helper.namespace,
                 parameters=[dict(helper.parameters)],
+                ros_arguments=helper.ros_arguments,
                 output="screen",
             )
         ]

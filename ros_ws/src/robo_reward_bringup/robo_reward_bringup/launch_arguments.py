@@ -38,6 +38,9 @@ GENERAL = (
         name="publish_rig", default="false", doc="publish where the cameras of `rig` stand on /tf_static, by tf2_ros"
     ),
     Argument(
+        name="enclaves", default="false", doc="start each node in its enclave of SROS2: /robo_reward/NAMESPACE/NODE"
+    ),
+    Argument(
         name="dds_profile",
         default="large_images",
         doc="large_images, the path of a Fast DDS profile, or none; a profile of your environment goes first",
@@ -61,10 +64,10 @@ def port_arguments(robot: Robot) -> list[Argument]:
     found: dict[str, Argument] = {}
     for node, ports in PORTS.items():
         if node != "sim_arm_node" or robot.simulated:
-            for name, kind, doc in ports:
-                if name not in PARAMETER_TABLES[node] and "NAME" not in name:  # those are parameters: image_topics
-                    renamed = name.replace("~/", f"{node}/")
-                    found.setdefault(renamed, Argument(name=renamed, doc=f"another name for it ({kind}: {doc})"))
+            for port in ports:
+                if port.name not in PARAMETER_TABLES[node] and "NAME" not in port.name:  # parameters rename the others
+                    name = port.name.replace("~/", f"{node}/")
+                    found.setdefault(name, Argument(name=name, doc=f"another name for it ({port.kind}: {port.doc})"))
     return list(found.values())
 
 

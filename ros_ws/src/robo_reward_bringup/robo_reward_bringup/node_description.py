@@ -38,6 +38,8 @@ class NodeDescription:
     respawn_delay: float = 1.0
     """Time between its end and its new start [s]."""
     log_level: str = "info"
+    secured: bool = False
+    """Started in its enclave of SROS2."""
 
     def __post_init__(self) -> None:
         if self.log_level not in LOG_LEVELS:
@@ -65,11 +67,22 @@ class NodeDescription:
             words += ["-r", f"{old}:={new}"]
         for name, value in self.parameters.items():
             words += ["-p", f"{name}:={yaml_of(value)}"]
-        return [*words, "--log-level", self.log_level]
+        return [*words, *self.ros_arguments]
+
+    @property
+    def ros_arguments(self) -> list[str]:
+        """What follows `--ros-args` beside names, remappings and parameters."""
+        enclave = ["--enclave", enclave_of(self.full_name)] if self.secured else []
+        return ["--log-level", self.log_level, *enclave]
 
     def shell(self) -> str:
         """Give the command as a line for a shell."""
         return shlex.join(self.command(python="python"))
+
+
+def enclave_of(full_name: str) -> str:
+    """Give the enclave of SROS2 that a node is started in."""
+    return f"/robo_reward{full_name}"
 
 
 def yaml_of(value: Any) -> str:

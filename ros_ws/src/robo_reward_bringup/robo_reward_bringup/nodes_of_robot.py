@@ -120,6 +120,7 @@ def activator(node: NodeDescription, *, timeout: float) -> NodeDescription:
         parameters={"node": node.full_name, "timeout": timeout},
         respawn=False,
         log_level=node.log_level,
+        secured=node.secured,
     )
 
 
@@ -131,6 +132,7 @@ def _common(robot: Robot, said: Mapping[str, str]) -> dict[str, Any]:
         "respawn": _yes(said, "respawn"),
         "respawn_delay": _number(said, "respawn_delay"),
         "log_level": said["log_level"],
+        "secured": _yes(said, "enclaves"),
     }
 
 
