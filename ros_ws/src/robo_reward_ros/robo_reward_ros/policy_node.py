@@ -46,7 +46,7 @@ class PolicyNode(Node):
         self._guard = PolicyGuard(_limits(given, self._robot), enabled=given["enabled"])
         self._clocks = NodeClocks(self)
         self._arm = ArmPort(self, self._robot, changed=Condition())
-        self._said, self._acted_ns = "", 0
+        self._said = ""
         self._state = self.create_publisher(String, "~/state", LATCHED)
         self.create_service(SetBool, "~/enable", self._on_enable)
         if given["use_gate"]:
@@ -67,13 +67,12 @@ class PolicyNode(Node):
             self._arm.hold(self._robot.steps_per_action)
 
     def _on_lockstep(self) -> None:
-        stamp_ns = self._arm.stamp_ns
-        if stamp_ns is not None and stamp_ns > self._acted_ns:
-            self._acted_ns = stamp_ns
+        if self._arm.came:
+            self._arm.expect()
             self._act()
 
     def _act(self) -> None:
-        stamp_ns, lockstep = self._arm.stamp_ns, self._robot.lockstep
+        stamp_ns, lockstep = self._arm.oldest_ns, self._robot.lockstep
         age = math.nan if stamp_ns is None else (self._clocks.now_ns() - stamp_ns) * 1e-9
         objection = self._guard.objection(
             observation_age=0.0 if lockstep and stamp_ns is not None else age,

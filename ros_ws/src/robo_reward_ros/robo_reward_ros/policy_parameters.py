@@ -26,3 +26,13 @@ POLICY_PARAMETERS = ParameterTable(
     ]
 )
 """What `policy_node` declares."""
+
+POLICY_PORTS = (
+    ("publishes", "joint_trajectory", "trajectory_msgs/msg/JointTrajectory", "as the robot's YAML names it"),
+    ("publishes", "~/state", "std_msgs/msg/String", "`acting`, or `holding: why`; latched"),
+    ("listens to", "joint_states", "sensor_msgs/msg/JointState", "and whatever else the robot's YAML names"),
+    ("listens to", "gate_node/open", "std_msgs/msg/Bool", "false or silent: the arm holds; with `use_gate`"),
+    ("listens to", "robot_ok", "std_msgs/msg/Bool", "false or silent: the arm holds; where the robot's YAML names it"),
+    ("serves", "~/enable", "std_srvs/srv/SetBool", "true: the policy acts; false: the arm holds"),
+)
+"""Way, name, type and meaning of every topic and service of `policy_node`."""

@@ -98,6 +98,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             RobotError: Not within `reset_timeout`; says what was waited for.
         """
         super().reset(seed=seed, options=options)
+        self._start.seed = seed
         with self._holding_when_interrupted():
             self._cut("the environment was reset")
             first = self._start.begin(self._link)
@@ -146,7 +147,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
 
     def _connect(self) -> None:
         arm, seconds = self._link.arm, self._episodes.reset_timeout
-        if not self._link.wait(lambda: not arm.missing, seconds):
+        if not self._start.meet(self._link):
             why = f" ({arm.problem})" if arm.problem else ""
             raise RobotError(f"nothing was heard on {', '.join(arm.missing)} within {seconds:g} s{why}")
         if not self._link.wait(arm.reached, seconds):
@@ -175,10 +176,10 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         link, arm = self._link, self._link.arm
         if self._unwell():
             return self._unwell()
-        before = arm.stamp_ns or 0
+        arm.expect()
         arm.act(chunk)
         if self._robot.lockstep:
-            came = link.wait(lambda: (arm.stamp_ns or 0) > before, self._episodes.arm_timeout)
+            came = link.wait(lambda: arm.came, self._episodes.arm_timeout)
             return "" if came else f"the arm was silent for {self._episodes.arm_timeout:g} s after a command"
         now = link.clocks.now_ns()
         duration = round(self._robot.action_duration * 1e9)
@@ -187,7 +188,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         wait = self._robot.action_duration + self._episodes.arm_timeout
         if not link.wait(lambda: self._due() or bool(self._unwell()), wait, poll=0.002):
             return f"the clock stood still for {self._episodes.arm_timeout:g} s"
-        age = (link.clocks.now_ns() - (arm.stamp_ns or 0)) * 1e-9
+        age = (link.clocks.now_ns() - (arm.oldest_ns or 0)) * 1e-9
         return "" if age <= self._robot.max_state_age else f"the arm's state is {age:.3g} s old"
 
     def _due(self) -> bool:

@@ -1,6 +1,7 @@
 """The arm behind its topics: what it feels and sees comes in, joint positions go out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from threading import Condition
 from typing import Any, final
@@ -16,11 +17,18 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from robo_reward.episodes.ros_fields import numbers_of_message
 from robo_reward.episodes.ros_images import rgb_of_message
 from robo_reward.stamps import nanoseconds
-from robo_reward_ros.robot_env_settings import RobotSettings
+from robo_reward_ros.robot_env_settings import RobotSettings, StateSource
 from robo_reward_ros.ros_lifecycle import newest_only
 
 JOINTS = ""
 """Key of the commanded joints' own positions among what was heard; no state has an empty name."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Word:
+    value: Any
+    stamp_ns: int | None  # None = the message has no header
+    received_ns: int
 
 
 @final
@@ -35,7 +43,8 @@ class ArmPort:
 
     def __init__(self, node: Node, settings: RobotSettings, *, changed: Condition) -> None:
         self._node, self._settings, self._changed = node, settings, changed
-        self._heard: dict[str, tuple[int | None, Any]] = {}
+        self._heard: dict[str, _Word] = {}
+        self._awaited: set[str] = set()
         self._commanded: Float64[np.ndarray, " joint"] | None = None
         self._problem = ""
         self._commands = node.create_publisher(JointTrajectory, settings.command_topic, 10)
@@ -45,7 +54,7 @@ class ArmPort:
         for name, source in settings.states.items():
 
             def read(message: Any, source: Any = source) -> Float64[np.ndarray, " size"]:
-                return source.scale * numbers_of_message(message, source.fields)
+                return numbers_of_message(message, source.fields)
 
             node.create_subscription(message_class(source.type), source.topic, self._hearer(name, read), newest)
         for name, topic in settings.cameras.items():
@@ -70,11 +79,30 @@ class ArmPort:
     def stamp_ns(self) -> int | None:
         """Stamp of the oldest part of what is known now [ns]; None while a part is missing.
 
-        Messages without a header count as of the time when they were received.
+        Messages without a header count, as of the time when they were received, only where no other has one.
         """
         if self.missing:
             return None
-        return min(stamp for stamp, _ in self._heard.values() if stamp is not None)
+        words = list(self._heard.values())
+        stamped = [word.stamp_ns for word in words if word.stamp_ns is not None]
+        return min(stamped or [word.received_ns for word in words])
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """The same, with messages without a header as of the time when they were received [ns]."""
+        if self.missing:
+            return None
+        words = list(self._heard.values())
+        return min(word.received_ns if word.stamp_ns is None else word.stamp_ns for word in words)
+
+    @property
+    def came(self) -> bool:
+        """Whether every part was heard anew since `expect`."""
+        return not self._awaited
+
+    def expect(self) -> None:
+        """Wait for a new set from here on."""
+        self._awaited = set(self._heard)
 
     def reached(self) -> bool:
         """Tell whether somebody listens to commands."""
@@ -89,12 +117,12 @@ class ArmPort:
         if self.missing:
             raise ValueError(f"nothing was heard yet on {', '.join(self.missing)}")
         with self._changed:
-            heard = dict(self._heard)
-        numbers = [heard[name][1] for name in self._settings.states]
+            heard = {name: word.value for name, word in self._heard.items()}
+        numbers = [_scaled(source, name, heard) for name, source in self._settings.states.items()]
         state = np.concatenate(numbers or [np.empty(0)]).astype(np.float32)
         if not self._settings.cameras:
             return state
-        pictures = {name: rgb_of_message(heard[name][1]) for name in self._settings.cameras}
+        pictures = {name: rgb_of_message(heard[name]) for name in self._settings.cameras}
         return {"state": state, **pictures} if self._settings.states else pictures
 
     def act(self, chunk: Float[np.ndarray, "step size"]) -> None:
@@ -117,7 +145,7 @@ class ArmPort:
         """What displacements add to: the last command, which does not drift, unless the arm did not follow."""
         if JOINTS not in self._heard:
             raise ValueError(f"nothing was heard yet on {self._settings.joint_topic}: is the arm there?")
-        measured = self._heard[JOINTS][1]
+        measured = self._heard[JOINTS].value
         if self._commanded is None:
             return measured
         lead = self._settings.max_lead
@@ -146,11 +174,26 @@ class ArmPort:
                 return
             stamp = getattr(getattr(message, "header", None), "stamp", None)
             now = self._node.get_clock().now().nanoseconds
+            stamp_ns = None if stamp is None else nanoseconds(stamp.sec, stamp.nanosec)
             with self._changed:
-                self._heard[name] = (now if stamp is None else nanoseconds(stamp.sec, stamp.nanosec), value)
+                self._heard[name] = _Word(value=value, stamp_ns=stamp_ns, received_ns=now)
+                self._awaited.discard(name)
                 self._changed.notify_all()
 
         return hear
+
+
+def _scaled(source: StateSource, name: str, heard: Mapping[str, Any]) -> Float64[np.ndarray, " size"]:
+    numbers = heard[name]
+    if source.relative_to:
+        origin = heard[source.relative_to]
+        if len(origin) != len(numbers):
+            raise ValueError(
+                f"state '{name}' has {len(numbers)} numbers and cannot be relative to '{source.relative_to}', "
+                f"which has {len(origin)}"
+            )
+        numbers = numbers - origin
+    return source.scale * numbers
 
 
 def message_class(name: str) -> Any:

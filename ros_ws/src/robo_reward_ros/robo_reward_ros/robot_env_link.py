@@ -6,6 +6,7 @@ from threading import Condition, Thread
 from typing import Any, final
 
 import rclpy
+from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -72,6 +73,8 @@ class RobotLink:
         }
         if episodes.reset_service:
             self._clients["reset"] = self.node.create_client(Trigger, episodes.reset_service)
+        if episodes.seed_node:
+            self._clients["seed"] = self.node.create_client(SetParameters, f"{episodes.seed_node}/set_parameters")
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = Thread(target=self._executor.spin, name=name, daemon=True)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import final
 
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from robo_reward.errors import RoboRewardError
@@ -31,6 +33,8 @@ class EpisodeStart:
 
     def __init__(self, robot: RobotSettings, episodes: EpisodeSettings) -> None:
         self._robot, self._episodes = robot, episodes
+        self.seed: int | None = None
+        """Of the next episode; None = as it comes."""
         self._good: Answer | None = None
         self._answered_ns = 0
         self._word = "nothing was heard from it: is it active?"
@@ -43,6 +47,17 @@ class EpisodeStart:
             self._answered_ns = max(self._answered_ns, answer.stamp_ns)
         if refusal is None and not answer.terminated:
             self._good = answer
+
+    def meet(self, link: RobotLink) -> bool:
+        """Wait until every topic of the robot was heard; False = it was not, within `reset_timeout`."""
+        end = time.monotonic() + self._episodes.reset_timeout
+        while not link.wait(lambda: not link.arm.missing, min(1.0, _left(end))):
+            if _left(end) <= 0:
+                return False
+            if self._robot.lockstep and self._episodes.reset_service:
+                # a simulation that stands still says nothing until it is asked
+                link.call("reset", Trigger.Request(), min(1.0, _left(end)))
+        return True
 
     def begin(self, link: RobotLink) -> Answer:
         """Bring the arm back and give the first answer that has a potential.
@@ -70,7 +85,8 @@ class EpisodeStart:
         arm, lockstep = link.arm, self._robot.lockstep
         if lockstep:  # no picture comes between: the first one after the reset begins the episode
             self._ask(link, "reset_episode", end)
-        before = arm.stamp_ns or 0
+        self._sow(link, end)
+        arm.expect()
         if self._episodes.reset_service:
             self._ask(link, "reset", end)
         else:
@@ -79,7 +95,7 @@ class EpisodeStart:
             self._wait(link, lambda: link.said_ready, end, f"somebody to bring the arm back and to call {ready}")
         arm.forget_command()
         if lockstep:
-            self._wait(link, lambda: (arm.stamp_ns or 0) > before, end, "the arm to show itself after its reset")
+            self._wait(link, lambda: arm.came, end, "the arm to show itself after its reset")
             return arm.stamp_ns or 0
         self._ask(link, "reset_episode", end)
         return link.clocks.now_ns()
@@ -92,9 +108,19 @@ class EpisodeStart:
             link.wait(lambda stamp_ns=stamp_ns: self._answered_ns >= stamp_ns, min(patience, _left(end)))
             if self._known(since_ns):
                 return
-            before = arm.stamp_ns or 0
+            arm.expect()
             arm.hold(self._robot.steps_per_action)
-            self._wait(link, lambda before=before: (arm.stamp_ns or 0) > before, end, "a reward")
+            self._wait(link, lambda: arm.came, end, "a reward")
+
+    def _sow(self, link: RobotLink, end: float) -> None:
+        """Have a simulation begin at the start that the seed stands for."""
+        if self.seed is None or not self._episodes.seed_node:
+            return
+        parameter = Parameter("seed", value=self.seed).to_parameter_msg()
+        response = link.call("seed", SetParameters.Request(parameters=[parameter]), min(_left(end), TELL_EVERY))
+        reasons = ["nobody answers"] if response is None else [r.reason for r in response.results if not r.successful]
+        if reasons:
+            raise RobotError(f"{self._episodes.seed_node} does not take seed {self.seed}: {', '.join(reasons)}")
 
     def _ask(self, link: RobotLink, name: str, end: float) -> None:
         """Call a service until it succeeds: a node may just be starting again."""

@@ -14,7 +14,7 @@ from robo_reward_ros.robot_env_actions import ActionMap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSource:
-    """Which numbers of a topic's messages are part of an observation: `scale · fields`.
+    """Which numbers of a topic's messages are part of an observation: `scale · (fields − relative_to)`.
 
     Raises:
         ValueError: No field, or a type that is no name of a message.
@@ -25,7 +25,9 @@ class StateSource:
     fields: Sequence[str] = ("data",)
     """Paths into the message, as `robo_reward.episodes.ros_fields.numbers_of_message` reads them."""
     scale: float = 1.0
-    """SI units per unit of the message."""
+    """What the numbers are multiplied with: policies learn best from numbers near 1."""
+    relative_to: str = ""
+    """Another state that is subtracted, as it is, before scaling: where a goal is as seen from the tool."""
 
     def __post_init__(self) -> None:
         if not self.fields or isinstance(self.fields, str):
@@ -73,6 +75,9 @@ class RobotSettings:
             raise ValueError(f"joints must be at least one, none of them twice, got {list(self.joints)}")
         if not self.states and not self.cameras:
             raise ValueError("states and cameras are empty: name what a policy observes")
+        unknown = sorted({each.relative_to for each in self.states.values() if each.relative_to} - set(self.states))
+        if unknown:
+            raise ValueError(f"states are relative to {', '.join(unknown)}; there are {', '.join(self.states)}")
         _check_positive(self, "robot_ok_timeout", "step_duration", "steps_per_action", "max_state_age", "max_lead")
 
     @property
@@ -103,6 +108,8 @@ class EpisodeSettings:
     """Task reward of an episode's success, where the reward node did not say it."""
     reset_service: str = ""
     """std_srvs/Trigger that brings the arm back; empty = a person does, and calls `~/ready`."""
+    seed_node: str = ""
+    """A node, such as a simulation, whose parameter `seed` is set by `reset(seed=…)`; empty = seeds do nothing."""
     reward_wait: float = 1.0
     """How long a step waits for the reward of its own observation [s]; then the last potential is held."""
     max_hold: float = 2.0
