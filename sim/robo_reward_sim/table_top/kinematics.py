@@ -57,6 +57,11 @@ class ArmKinematics:
         mujoco.mj_kinematics(self._model, self._data)
         return self._data.site_xpos[self._site].copy()
 
+    def tool_rotation(self, joint_position: Float[np.ndarray, "5"]) -> Float64[np.ndarray, "3 3"]:
+        """Give the orientation of the tool in the base frame: its axes are the columns, z points out of the hand."""
+        self.tool_position(joint_position)
+        return self._data.site_xmat[self._site].reshape(3, 3).copy()
+
     def joints_at(
         self, position: Float[np.ndarray, "3"], *, near: Float[np.ndarray, "5"] | None = None
     ) -> Float64[np.ndarray, "5"]:
