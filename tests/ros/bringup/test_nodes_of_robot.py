@@ -229,6 +229,17 @@ def test_nodes_can_be_started_in_their_enclaves():
     assert activator(node, timeout=1.0).command()[-1] == "/robo_reward/left/activate_reward_node"
 
 
+def test_a_policy_starts_where_one_is_named_and_does_not_act_again_after_its_death():
+    given = {"policy_node.policy": "reach.zip", "policy_node.robot": "arm.yaml"}
+    node = described("sim_arm", **given).node("/policy_node")
+    assert (node.parameters["policy"], node.parameters["robot"], node.respawn) == ("reach.zip", "arm.yaml", True)
+    assert not described("sim_arm", **given, **{"policy_node.enabled": "true"}).node("/policy_node").respawn
+    with pytest.raises(ValueError, match="name what its actions do, too: policy_node.robot:=ROBOT.yaml"):
+        described("sim_arm", **{"policy_node.policy": "reach.zip"})
+    with pytest.raises(ValueError, match="it waits for the gate: gate:=true, or policy_node.use_gate:=false"):
+        described("sim_arm", **given, gate="false")
+
+
 def test_every_argument_has_a_meaning_and_a_name_of_its_own():
     for robot in robot_names():
         arguments = arguments_of(read_robot(robot_path(robot)))

@@ -58,7 +58,8 @@ def test_the_relay_hears_what_its_conditions_name_and_the_activator_asks_one_nod
 
 @pytest.mark.parametrize("node", sorted(PORTS))
 def test_every_topic_of_the_reference_is_in_a_policy(node):
-    nodes = {each.name: each for robot in ("sim_arm", "ur5e") for each in described(robot).nodes}
+    policy = {"policy_node.policy": "reach.zip", "policy_node.robot": "arm.yaml"}
+    nodes = {each.name: each for robot in ("sim_arm", "ur5e") for each in described(robot, **policy).nodes}
     found = {name for names in rules(nodes[node]).values() for name in names}
     own = {port.name.replace("~/", f"/{node}/") for port in PORTS[node] if port.name.startswith("~/")}
     assert own - found <= {f"/{node}/robot_ok"}, "only that one is renamed"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from robo_reward_ros.gate_parameters import GATE_PARAMETERS
 from robo_reward_ros.parameters import Parameter, ParameterTable
+from robo_reward_ros.policy_parameters import POLICY_PARAMETERS, POLICY_PORTS
 from robo_reward_ros.reference import GATE_PORTS, REWARD_PORTS, Port
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
 from robo_reward_ros.sim_arm_parameters import SIM_ARM_PARAMETERS, SIM_ARM_PORTS
@@ -30,6 +31,7 @@ PARAMETER_TABLES = {
     "reward_node": REWARD_PARAMETERS,
     "gate_node": GATE_PARAMETERS,
     "sim_arm_node": SIM_ARM_PARAMETERS,
+    "policy_node": POLICY_PARAMETERS,
     "robot_ok_relay": RELAY_PARAMETERS,
 }
 """Node to its parameters."""
@@ -43,6 +45,7 @@ PORTS = {
     "reward_node": REWARD_PORTS,
     "gate_node": GATE_PORTS,
     "sim_arm_node": _ports(SIM_ARM_PORTS),
+    "policy_node": _ports(POLICY_PORTS),
     "robot_ok_relay": (Port("publishes", "robot_ok", "std_msgs/msg/Bool", "whether the robot may go on"),),
 }
 """Node to its topics and services."""

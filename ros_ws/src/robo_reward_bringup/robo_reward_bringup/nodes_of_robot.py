@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ def bring_up(robot: Robot, given: Mapping[str, str], *, environment: Mapping[str
     if _yes(said, "gate"):
         base = {"discount": reward.parameters.get("discount", 0.99), **_heeding(robot, said)}
         nodes.append(_node("gate_node", robot, said, common, base=base))
+    if said["policy_node.policy"]:
+        nodes.append(_policy(robot, said, common))
     return BringUp(
         nodes=tuple(nodes),
         environment=transport(said["dds_profile"], os.environ if environment is None else environment),
@@ -195,6 +197,16 @@ def _node(
         lifecycle=lifecycle,
         **common,
     )
+
+
+def _policy(robot: Robot, said: Mapping[str, str], common: Mapping[str, Any]) -> NodeDescription:
+    node = _node("policy_node", robot, said, common, base={})
+    if not node.parameters.get("robot"):
+        raise ValueError("policy_node.policy: name what its actions do, too: policy_node.robot:=ROBOT.yaml")
+    if not _yes(said, "gate") and node.parameters.get("use_gate", True):
+        raise ValueError("policy_node.policy: it waits for the gate: gate:=true, or policy_node.use_gate:=false")
+    # one that acts from its start must not do so again after it died: a person looks first
+    return replace(node, respawn=node.respawn and not node.parameters.get("enabled", False))
 
 
 def _transforms(reward: NodeDescription, common: Mapping[str, Any]) -> list[NodeDescription]:
