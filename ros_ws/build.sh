@@ -49,7 +49,7 @@ cmake -S "$workspace/src/robo_reward_msgs" -B "$build" -G Ninja --log-level=WARN
     -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_INSTALL_PREFIX="$prefix" -DPython3_EXECUTABLE="$prefix/bin/python3" \
     -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DCMAKE_INSTALL_MESSAGE=NEVER \
     -DCMAKE_PROJECT_INCLUDE="$workspace/cmake/ros_wheels_fix.cmake"
-cmake --build "$build" --parallel 2 -- --quiet
+cmake --build "$build" --parallel 2
 cmake --install "$build" > /dev/null
 pip_install --no-build-isolation --no-deps \
     --editable "$workspace/src/robo_reward_ros" --editable "$workspace/src/robo_reward_bringup"
