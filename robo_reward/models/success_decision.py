@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Bool, Float
-from scipy.stats import beta
 from torch import Tensor
 
 
@@ -93,6 +92,8 @@ def false_positive_bound(false_positives: int, negatives: int, *, confidence: fl
     """
     if false_positives >= negatives:
         return 1.0
+    from scipy.stats import beta  # noqa: PLC0415  (a second of start-up, for fits only)
+
     return float(beta.ppf(confidence, false_positives + 1, negatives - false_positives))
 
 

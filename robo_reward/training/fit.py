@@ -15,7 +15,6 @@ from robo_reward.models.saved_models import describe, rebuild, write_weights
 from robo_reward.models.success_decision import SuccessThreshold
 from robo_reward.perception.encoder import ImageEncoder
 from robo_reward.perception.fitting import FitProgress, FittableRewardModel, LabelledClip
-from robo_reward.training.curve import draw_curves
 from robo_reward.training.fit_success import FittedSuccess
 
 MODELS = "reward_model.yaml"
@@ -99,6 +98,8 @@ def save_models(fitted: FittedModels, output: Path) -> Path:
         (staging / CURVES).write_text(json.dumps(_plain_curves(fitted.curves), indent=1) + "\n")
         drawn = {instruction: curve for instruction, curve in fitted.curves.items() if curve}
         if drawn:
+            from robo_reward.training.curve import draw_curves  # noqa: PLC0415  (matplotlib, which loading needs not)
+
             draw_curves(drawn, staging / PICTURE)
     publish_folder(staging, output)
     return output

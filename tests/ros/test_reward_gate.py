@@ -187,3 +187,33 @@ def test_the_gate_is_never_open_longer_than_allowed_after_the_last_good_reward(k
         assert not (gate.open(now=now) and last is None)
     now += silence
     assert not gate.open(now=now) or (last is not None and now - last <= 1.0)
+
+
+def test_an_episode_whose_reward_node_was_killed_is_told_as_truncated_once():
+    gate = RewardGate(LIMITS)
+    assert judged(gate, good(3, episode=2)) is None
+    assert gate.cut() is None
+    judged(gate, bad(0, Status.WARMUP, session=6))
+    cut = gate.cut()
+    assert cut is not None
+    assert (cut.session, cut.episode, cut.sequence, cut.truncated, cut.terminated) == (5, 2, 4, True, False)
+    assert (cut.status, cut.reason) == (Status.WARMUP, "the reward node was started anew")
+    assert math.isnan(cut.reward)
+    assert gate.cut() is None
+
+
+@pytest.mark.parametrize(
+    "end", [good(4, terminated=True), bad(4, Status.WARMUP, truncated=True)], ids=["terminated", "truncated"]
+)
+def test_an_episode_that_ended_before_its_reward_node_was_killed_is_not_cut_again(end):
+    gate = RewardGate(LIMITS)
+    for answer in (good(3), end, bad(0, Status.WARMUP, session=6)):
+        judged(gate, answer)
+    assert gate.cut() is None
+
+
+def test_a_reward_node_that_was_killed_before_its_first_reward_leaves_nothing_to_cut():
+    gate = RewardGate(LIMITS)
+    for answer in (bad(0, Status.WARMUP), bad(0, Status.WARMUP, session=6)):
+        judged(gate, answer)
+    assert gate.cut() is None

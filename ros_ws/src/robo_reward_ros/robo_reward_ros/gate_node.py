@@ -9,7 +9,7 @@ from std_msgs.msg import Bool, Float64
 from robo_reward_ros.gate_parameters import GATE_PARAMETERS, gate_limits
 from robo_reward_ros.reward_gate import RewardGate
 from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, NodeClocks, declare, spin, values
-from robo_reward_ros.ros_messages import answer_of_message
+from robo_reward_ros.ros_messages import answer_of_message, reward_message
 
 
 class GateNode(Node):
@@ -45,7 +45,11 @@ class GateNode(Node):
         except ValueError as error:
             self.get_logger().warning(f"a message that contradicts itself: {error}", throttle_duration_sec=5.0)
             return
-        if self._gate.passes(answer, now_ns=self._clocks.now_ns(), now=self._clocks.steady()):
+        passes = self._gate.passes(answer, now_ns=self._clocks.now_ns(), now=self._clocks.steady())
+        cut = self._gate.cut()
+        if cut is not None:
+            self._stamped.publish(reward_message(cut, frame_id=message.header.frame_id))
+        if passes:
             self._stamped.publish(message)
             self._values.publish(Float64(data=answer.total_reward))
         self._on_watchdog()

@@ -91,6 +91,7 @@ class RewardGate:
         self._passed_at: float | None = None
         self._robot: tuple[float, bool] | None = None
         self._refused: Counter[Refusal] = Counter()
+        self._cut: Answer | None = None
         self.passed = 0
         """Rewards that passed."""
 
@@ -156,6 +157,11 @@ class RewardGate:
             return Refusal.ROBOT
         return self._unfit(answer, now_ns)
 
+    def cut(self) -> Answer | None:
+        """Give, once, the truncated end of an episode that nobody ended: the reward node was started anew meanwhile."""
+        cut, self._cut = self._cut, None
+        return cut
+
     def open(self, *, now: float) -> bool:
         """Tell whether good rewards come: if not, a controller should go to its safe state.
 
@@ -173,6 +179,9 @@ class RewardGate:
         if answer.session < last.session:
             return Refusal.OLD_SESSION
         if answer.session > last.session:
+            # a heartbeat before the first picture belongs to no episode yet
+            if last.episode > self._over and self._stamp_ns:
+                self._cut = _truncated(last)
             self._over, self._stamp_ns = -1, 0
             return None
         return Refusal.OUT_OF_ORDER if answer.sequence <= last.sequence else None
@@ -198,3 +207,19 @@ class RewardGate:
         if not self._limits.heed_robot:
             return True
         return self._robot is not None and self._robot[1] and now - self._robot[0] <= self._limits.robot_timeout
+
+
+def _truncated(last: Answer) -> Answer:
+    """Give what a reward node would have said last, had it not been killed."""
+    return Answer(
+        stamp_ns=last.stamp_ns,
+        newest_stamp_ns=last.newest_stamp_ns,
+        status=Status.WARMUP,
+        reason="the reward node was started anew",
+        truncated=True,
+        model_id=last.model_id,
+        goal_id=last.goal_id,
+        session=last.session,
+        sequence=last.sequence + 1,
+        episode=last.episode,
+    )
