@@ -9,19 +9,22 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds t
 pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
 
 from chat_server import ChatServer
+from geometry_msgs.msg import PoseStamped
 from rclpy.qos import QoSProfile
 from recorded_models import ASKING, FRONT, MODELS, TASK, TOPICS, WRIST, RecordedModel, judge
-from recorded_roads import CAMERA_OF, Told, feel, in_the_bag, messages, told
+from recorded_roads import CAMERA_OF, Told, in_the_bag, messages, told
 from robo_reward_ros.ros_messages import time_message
 from ros_bench import Bench
 from ros_pictures import until
 from rosbags.highlevel import AnyReader
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float64
 
+from robo_reward.episodes.bag_file import BagFile
 from robo_reward.stamps import nanoseconds
 
-QUICK = ("trajectory_match",)
+QUICK = ("keypoint_affordance of the tool",)
 
 
 class Replay(Bench):
@@ -38,31 +41,41 @@ class Replay(Bench):
             image_topics=[TOPICS["front"], f"{TOPICS['wrist']}/compressed"],
             warm_up_height=height,
             warm_up_width=width,
+            **_state_parameters(recorded),
             use_sim_time=True,
             stale_after=30.0,  # of the wall clock: this replay takes its time
         )
         self._recorded = recorded
         reliable = QoSProfile(depth=10)
         self._clock = self.client.create_publisher(Clock, "/clock", reliable)
-        self._pictures = {
+        self._publishers = {
             TOPICS["front"]: self.client.create_publisher(Image, TOPICS["front"], reliable),
             TOPICS["wrist"]: self.client.create_publisher(CompressedImage, f"{TOPICS['wrist']}/compressed", reliable),
         }
+        for state in recorded.state.values():
+            kind = {"/tool": PoseStamped, "/gripper": Float64}[state["topic"]]
+            self._publishers[state["topic"]] = self.client.create_publisher(kind, state["topic"], reliable)
 
     def play(self) -> None:
-        until(
-            lambda: all(each.get_subscription_count() for each in (self._clock, *self._pictures.values())), seconds=10
-        )
+        publishers = (self._clock, *self._publishers.values())
+        until(lambda: all(each.get_subscription_count() for each in publishers), seconds=10)
         with AnyReader([self._recorded.bag]) as reader:
             raw = [bytes(data) for _, _, data in reader.messages()]
         for message, data in zip(messages(self._recorded), raw, strict=True):
             self._at(message.received_ns)
-            feel(self._recorded, message, self.node.core.feel)
+            before = self._arrived
+            self._publishers[message.topic].publish(data)
             if message.topic in CAMERA_OF:
-                before = self._arrived
-                self._pictures[message.topic].publish(data)
                 until(lambda before=before: self._arrived > before, seconds=10)
                 until(lambda: self.node.core._worker.idle, seconds=30)
+            else:
+                until(lambda message=message: self._felt(message.topic) == {message.stamp_ns}, seconds=10)
+
+    def _felt(self, topic: str) -> set[int]:
+        """Latest stamps of the states of a topic."""
+        said = self.node.core._door._states._said
+        names = [name for name, state in self._recorded.state.items() if state["topic"] == topic]
+        return {said[name][-1][0] if said[name] else 0 for name in names}
 
     def _at(self, now_ns: int) -> None:
         self._clock.publish(Clock(clock=time_message(now_ns)))
@@ -77,6 +90,19 @@ class Replay(Bench):
         until(lambda: len(self.answered()) >= number, seconds=10)
         stamps = [nanoseconds(each.header.stamp.sec, each.header.stamp.nanosec) for each in self.answered()]
         return [told(each, stamp_ns=stamp) for each, stamp in zip(self.answered(), stamps, strict=True)]
+
+
+def _state_parameters(recorded: RecordedModel) -> dict[str, list[str] | list[float]]:
+    kinds, states = BagFile(recorded.bag).kinds, recorded.state
+    if not states:
+        return {}
+    return {
+        "state_names": list(states),
+        "state_topics": [state["topic"] for state in states.values()],
+        "state_types": [kinds[state["topic"]] for state in states.values()],
+        "state_fields": [", ".join(state.get("fields", ["data"])) for state in states.values()],
+        "state_scales": [state.get("scale", 1.0) for state in states.values()],
+    }
 
 
 @pytest.fixture
