@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, UInt8
 
 from robo_reward.episodes.lerobot_format import Feature
 from robo_reward_sim.failures import FAILURES
@@ -16,12 +16,10 @@ from robo_reward_sim.rollout import EpisodePlan, outcome_features
 from robo_reward_sim.table_top.environment import TableTopEnvironment
 from robo_reward_sim.table_top.scene import CAMERAS, check_cameras, num_physics_steps
 from robo_reward_sim.table_top.task import TOOL_NAMES, TOOL_SPEED, TableTopTask
-from robo_reward_sim.table_top.tasks import TABLE_TOP_TASKS, table_top_task
+from robo_reward_sim.table_top.tasks import table_top_task
 
 SETTLE = 0.3
 """How long the task must be done before an episode counts as a success and ends [s]."""
-
-_MOST_NUMBERS = max(len(TOOL_NAMES) + len(task.point_names) for task in TABLE_TOP_TASKS.values())
 
 
 @final
@@ -122,10 +120,8 @@ class TableTopSettings:
             ),
             "truth.reward": Feature(dtype="float32", names=["dense_reward [0 to 1]"]),
             "truth.progress": Feature(dtype="float32", names=["progress [0 to 1]"]),
-            "truth.points": Feature(
-                dtype="float32",
-                shape=(_MOST_NUMBERS - len(TOOL_NAMES),),
-                names=[f"the task's point_names {index}" for index in range(_MOST_NUMBERS - len(TOOL_NAMES))],
+            "truth.goal": Feature(
+                dtype="float32", shape=(3,), names=[f"goal_{axis} [m]: ball, puck, cube or handle" for axis in "xyz"]
             ),
         } | outcome_features()
 
@@ -139,14 +135,12 @@ class TableTopSettings:
         )
 
     def truth(self, task: PlayedTask, observations: Sequence[Observation]) -> Mapping[str, np.ndarray]:
-        """Give progress, and the task's points filled up with NaN."""
+        """Give progress, and the point that the task is about."""
         played = table_top_task(task.name)
         progress = [played.progress(each, observations[0]) for each in observations]
-        points: Float64[np.ndarray, "time number"] = np.full((len(observations), _MOST_NUMBERS), np.nan)
-        points[:, : len(observations[0])] = np.stack(observations)
         return {
             "truth.progress": np.array(progress, np.float32),
-            "truth.points": points[:, len(TOOL_NAMES) :].astype(np.float32),
+            "truth.goal": np.array([played.goal(each) for each in observations], np.float32),
         }
 
 

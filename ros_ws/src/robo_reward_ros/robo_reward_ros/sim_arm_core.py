@@ -109,13 +109,13 @@ class SimulatedArm:
             raise ValueError(f"driven is {settings.driven}, and the policy is {policy}")
         self.settings, self._policy = settings, policy
         self.scene = TableTopScene(table_top_task(settings.task), height=settings.height, width=settings.width)
-        self._seed, self._base, self._stopped = settings.seed, FIRST_STAMP, False
+        self._seed, self._steps_before, self._stopped = settings.seed, 0, False
         self._begin()
 
     @property
     def time(self) -> float:
         """Simulated time [s], as in `ArmSnapshot`."""
-        return self._base + float(self.scene.data.time)
+        return FIRST_STAMP + (self._steps_before + self._steps) * PHYSICS_STEP
 
     @property
     def seed(self) -> int:
@@ -134,7 +134,7 @@ class SimulatedArm:
             seed: Begin to count from here again.
         """
         self._seed = self._seed + 1 if seed is None else seed
-        self._base = self.time + self.settings.period
+        self._steps_before += self._steps + num_physics_steps(self.settings.period)
         self._begin()
 
     def stop(self, *, stopped: bool) -> None:
@@ -206,6 +206,11 @@ class SimulatedArm:
         """Free the OpenGL context."""
         self.scene.close()
 
+    @property
+    def _steps(self) -> int:
+        """Physics steps since the start of the episode: sums of their times would drift."""
+        return round(float(self.scene.data.time) / PHYSICS_STEP)
+
     def _begin(self) -> None:
         self.scene.reset(np.random.default_rng(self._seed))
         self._start: Float64[np.ndarray, " number"] = self.scene.observation
@@ -257,7 +262,7 @@ class SimulatedArm:
 
     def _over(self) -> bool:
         """Say whether a policy's episode has been over for long enough."""
-        now = float(self.scene.data.time)
+        now = self._steps * PHYSICS_STEP
         if self.scene.task.success(self.scene.observation):
             self._ends_at = min(self._ends_at, now + _SETTLE)
         return now >= min(self._ends_at, self.scene.task.horizon * STEP_DURATION)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -21,10 +22,12 @@ class SimArmNode(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__("sim_arm_node", **options)
         self._running, self._last_stamp = False, 0
-        declare(self, SIM_ARM_PARAMETERS, configured=lambda: self._running, changed=self._on_parameters)
+        declare(self, SIM_ARM_PARAMETERS, configured=lambda: self._running, changed=lambda: None)
         given = values(self, SIM_ARM_PARAMETERS)
         self._arm = simulated_arm(given)
-        self._seed, self._new_seed, self._simulated_stamps = given["seed"], None, given["publish_clock"]
+        self._new_seed: int | None = None
+        self._simulated_stamps = given["publish_clock"]
+        self.add_post_set_parameters_callback(self._on_parameters)
         self._topics = ArmPublishers(
             self,
             cameras=given["cameras"],
@@ -79,9 +82,10 @@ class SimArmNode(Node):
         response.success = True
         return response
 
-    def _on_parameters(self) -> None:
-        if self._running and self.get_parameter("seed").value != self._seed:
-            self._seed = self._new_seed = self.get_parameter("seed").value
+    def _on_parameters(self, changes: list[Parameter]) -> None:
+        for each in changes:
+            if each.name == "seed":
+                self._new_seed = each.value  # the same value, too: who sets it begins to count from there again
 
     def _tell_ok(self) -> None:
         self._robot_ok.publish(Bool(data=not self._arm.stopped))
