@@ -6,8 +6,13 @@ Tests take the fixtures by name: `bench = ros_bench.bench`.
 import os
 import warnings
 from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
+from itertools import count
+from pathlib import Path
+from tempfile import gettempdir
 from threading import Thread
 from time import monotonic, sleep
+from typing import TextIO
 
 with warnings.catch_warnings(), suppress(ImportError):
     # what reads ROS's interface files imports a deprecated part of the standard library
@@ -32,13 +37,29 @@ from std_msgs.msg import Bool, Float64
 
 from robo_reward.training.fit import FittedModels, save_models
 
+_opened = count(7 * os.getpid())
+
+
+def own_domain(number: int) -> TextIO:
+    """Lock a domain that no other test on this machine uses; its number ends the name of the file.
+
+    Each call gives another one: what a participant that just left still says on its domain would end a new one.
+    """
+    for _ in range(200):
+        file = (Path(gettempdir()) / f"robo_reward_domain_{1 + (number + next(_opened)) % 200}").open("w")
+        with suppress(BlockingIOError):
+            flock(file, LOCK_EX | LOCK_NB)
+            return file
+        file.close()
+    raise AssertionError("every domain is taken by another test")
+
 
 class Talker:
     """Somebody who shows pictures to a reward node, asks it, and keeps what it publishes."""
 
     def __init__(self, number: int, *, namespace: str = "") -> None:
-        # processes of other tests on the same machine have other domains
-        self.domain = 1 + (7 * os.getpid() + number) % 200
+        self._lock = own_domain(number)
+        self.domain = int(self._lock.name.rpartition("_")[2])
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
         self.client = rclpy.create_node("client", context=self.context, namespace=namespace)
@@ -69,6 +90,7 @@ class Talker:
         for node in self._nodes:
             node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+        self._lock.close()
 
     def call(self, kind, name: str, request=None):
         if name not in self._clients:

@@ -1,7 +1,7 @@
 """A reward model bound to its task, out of a configuration: everything that a node loads before it answers. No ROS."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from robo_reward.cli.build import Plain, build, build_with_encoder, plain, takes_encoder
-from robo_reward.cli.choose_models import SAVED, choose_models
+from robo_reward.cli.choose_models import SAVED, choose_models, overridden_encoder
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.failure import USER_ERRORS, failure_text
 from robo_reward.models.saved_models import describe
@@ -20,7 +20,7 @@ from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
 from robo_reward.training.fit import MODELS, read_description
 from robo_reward.training.fit_success import FittedSuccess
-from robo_reward_ros.demonstration_fit import fitted_to_demonstrations, only_task
+from robo_reward_ros.demonstration_fit import fitted_to_demonstrations, model_like_saved, only_task
 from robo_reward_ros.model_changes import changed_settings, rig_of
 from robo_reward_ros.task_settings import TaskSettings
 
@@ -147,6 +147,8 @@ def _built_of_choice(choice: str, settings: TaskSettings, config: DictConfig) ->
     rig = ""
     if config.reward_model["_target_"] == SAVED:
         _check_saved(choice, settings)
+        if settings.demonstrations:
+            return _like_saved(Path(choice), plain(config.reward_model.encoder), instruction)
     else:
         own: Plain = OmegaConf.to_container(config.reward_model, resolve=False)  # pyright: ignore[reportAssignmentType]
         config.reward_model = changed_settings(own, settings)
@@ -159,6 +161,13 @@ def _built_of_choice(choice: str, settings: TaskSettings, config: DictConfig) ->
         rig=rig,
         success=chosen.success.get(instruction),
     )
+
+
+def _like_saved(folder: Path, overrides: Plain, instruction: str) -> _Built:
+    """Give a folder's model for a fit to other demonstrations."""
+    encoder_config = overridden_encoder(read_description(folder)["encoder"], overrides)
+    model = model_like_saved(folder, build(encoder_config), instruction=instruction)
+    return _Built(model=model, instruction=instruction, described={"encoder": encoder_config})
 
 
 def _fitted(built: _Built, settings: TaskSettings, go_on: Callable[[], bool]) -> _Built:
@@ -196,11 +205,6 @@ def _check_saved(choice: str, settings: TaskSettings) -> None:
     if given := [name for name, value in asked.items() if value]:
         raise ValueError(
             f"{choice} holds fitted models, whose {' and '.join(given)} cannot be changed: ask by instruction"
-        )
-    if settings.demonstrations and settings.instruction not in ("", *read_description(Path(choice))["models"]):
-        raise ValueError(
-            f"{choice} holds fitted models and none for '{settings.instruction}': to fit one to demonstrations, "
-            "configure reward_model with a choice such as process"
         )
 
 

@@ -83,6 +83,7 @@ def task_settings(given: Mapping[str, Any]) -> TaskSettings:
         reward_model=given["reward_model"],
         instruction=given["instruction"],
         overrides=given["overrides"],
+        demonstrations=given["demonstrations"],
         shaping=given["shaping"],
         discount=given["discount"],
         success_reward=given["success_reward"],

@@ -19,6 +19,12 @@ REWARD_PARAMETERS = ParameterTable(
             default="",
             doc="the task in words; empty = the only task of a fitted model; changed later by `~/set_task`",
         ),
+        Parameter(
+            name="demonstrations",
+            default="",
+            doc="folder of a LeRobot data set that the model is fitted to when the node is configured, for models that "
+            "learn; a fitted folder needs none; changed later by `~/set_task`",
+        ),
         Parameter(name="cameras", default=(), doc="names of the cameras as the model knows them; at least one"),
         Parameter(
             name="image_topics",

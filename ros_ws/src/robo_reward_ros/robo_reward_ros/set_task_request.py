@@ -40,7 +40,7 @@ def task_of_request(request: Any, settings: TaskSettings) -> TaskSettings:
         prompts=prompts,
         goal_pictures=_kept_pictures(request.goal_images, request.goal_image_cameras, settings.cameras),
         plan=_plan_file(request.plan) if request.plan else settings.plan,
-        demonstrations=_folder(request.demonstrations) if request.demonstrations else "",
+        demonstrations=_folder(request.demonstrations) if request.demonstrations else settings.demonstrations,
     )
 
 
