@@ -54,12 +54,14 @@ def _with_step(verb: str, overrides: Sequence[str]) -> list[str]:
 
 
 def _named_file(override: str) -> list[str]:
-    """Let `reward_model=FOLDER` name what `robo-reward fit` wrote, and `board=FILE` a board; no choice has a slash."""
+    """Let `reward_model=FOLDER` name what was fitted, `board=FILE` a board, `task=SUITE/NAME` one task of a suite."""
     key, _, value = override.partition("=")
     if key == "reward_model" and ("/" in value or (Path(value) / MODELS).is_file()):
         return ["reward_model=saved", f"reward_model.path='{Path(value)}'"]
     if key == "board" and ("/" in value or Path(value).suffix == ".yaml"):
         return ["board=file", f"board.path='{Path(value)}'"]
+    if key == "task" and "/" in value:
+        return [f"task={value.partition('/')[0]}", f"task.name={value.partition('/')[2]}"]
     return [override]
 
 

@@ -17,8 +17,10 @@ USER_ERRORS = (
 EXTRAS = {
     "metaworld": "sim",
     "mujoco": "sim",
-    "gymnasium": "sim",
+    "gymnasium": "rl",
     "robo_reward_sim": "sim",
+    "stable_baselines3": "rl",
+    "tensorboard": "rl",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "openvino": "openvino",

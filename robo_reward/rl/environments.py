@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
@@ -63,3 +65,16 @@ class Environments:
         if not seen or not self.cameras:
             return env
         return CameraInfo(env, cameras=self.cameras, step_duration=self.step_duration)
+
+
+def registered(id: str, *, imports: Sequence[str] = (), **arguments: Any) -> gymnasium.Env:
+    """Make an environment that is registered with Gymnasium.
+
+    Args:
+        id: Its registered name, such as `Pendulum-v1`.
+        imports: Modules that register it.
+        arguments: Its own.
+    """
+    for module in imports:
+        import_module(module)
+    return gymnasium.make(id, **arguments)

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from robo_reward.rl.learning_reward import PERCEIVED, RewardMode
 from robo_reward.rl.shaped_replay_buffer import ShapedReplayBuffer, TransitionSource
 from robo_reward.rl.shaped_rollout_buffer import ShapedRolloutBuffer
+from robo_reward.rl.standardised_observations import ObservationStatistics, StandardisedObservations
 from robo_reward.shaping.potential_difference import check_discount
 
 
@@ -25,6 +26,8 @@ class LearnerInputs:
     """Where transitions come from, with their potentials where a reward model is asked."""
     mode: RewardMode
     seed: int
+    statistics: ObservationStatistics | None = None
+    """Units that the networks see observations in; None = as they are."""
     discount: Callable[[], float] | None = None
     """γ of the moment where it changes; None = the learner's own constant one."""
 
@@ -103,7 +106,7 @@ class Sac:
             train_freq=1,
             gradient_steps=round(self.updates_per_step * self.num_envs),
             ent_coef="auto_0.01" if self.entropy is None else self.entropy,
-            policy_kwargs={"net_arch": list(self.hidden)},
+            policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
             device="cpu",
         )
@@ -165,7 +168,7 @@ class Dqn:
             train_freq=1,
             gradient_steps=round(self.updates_per_step * self.num_envs),
             target_update_interval=self.target_interval,
-            policy_kwargs={"net_arch": list(self.hidden)},
+            policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
             device="cpu",
         )
@@ -230,7 +233,7 @@ class Ppo:
             clip_range=self.clip,
             ent_coef=self.entropy,
             rollout_buffer_class=ShapedRolloutBuffer,
-            policy_kwargs={"net_arch": list(self.hidden)},
+            policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
             device="cpu",
         )
@@ -256,6 +259,15 @@ def _with_buffer(algorithm: Any, inputs: LearnerInputs, buffer_size: int) -> Any
         discount=inputs.discount or (lambda: algorithm.gamma),
     )
     return algorithm
+
+
+def _networks(hidden: Sequence[int], statistics: ObservationStatistics | None) -> dict[str, Any]:
+    """Give what Stable-Baselines3 builds networks from."""
+    if statistics is None:
+        return {"net_arch": list(hidden)}
+    units = {"mean": statistics.mean.tolist(), "deviation": statistics.deviation.tolist()}
+    extractor = {"features_extractor_class": StandardisedObservations, "features_extractor_kwargs": units}
+    return {"net_arch": list(hidden), **extractor}
 
 
 def _check_common(num_envs: int, discount: float, learning_rate: float) -> None:

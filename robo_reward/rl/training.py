@@ -27,7 +27,7 @@ from robo_reward.rl.training_environments import TrainingEnvironments
 from robo_reward.rl.training_settings import TrainingSettings
 from robo_reward.shaping import Potential
 
-_EVALUATION_SEEDS, _FIRST_EPISODES, _RANDOM = 1, 2, 3
+_EVALUATION_SEEDS, _FIRST_EPISODES, _RANDOM, _STATISTICS = 1, 2, 3, 4
 """Purposes that seeds are drawn for, so that none is used twice."""
 
 

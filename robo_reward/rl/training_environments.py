@@ -9,6 +9,7 @@ from robo_reward.rl.environments import Environments
 from robo_reward.rl.learning_reward import RewardMode, perceived_reward
 from robo_reward.rl.sb3_vec_env import Sb3VecEnv
 from robo_reward.rl.scored_vector_env import ScoredVectorEnv
+from robo_reward.rl.standardised_observations import ObservationStatistics, observation_statistics
 from robo_reward.rl.task_reward import TaskReward
 from robo_reward.rl.training_settings import TrainingSettings
 from robo_reward.rl.unscored_vector_env import UnscoredVectorEnv
@@ -50,6 +51,10 @@ class TrainingEnvironments:
         films = bool(environments.cameras) and not self._shared
         self.filmed: gymnasium.Env | None = environments.single(seen=True) if films else None
         """To film the policy in; None where there are no cameras."""
+
+    def statistics(self, seed: int) -> ObservationStatistics | None:
+        """Measure how observations vary under random actions; not with a robot, which exists once."""
+        return None if self._shared else observation_statistics(self.evaluation, seed=seed)
 
     def shaping_reward(self, discount: float) -> Float64[np.ndarray, " env"]:
         """Give what perception adds to the last step's rewards; NaN where it is not known yet, 0 where nobody looks."""

@@ -1,0 +1,61 @@
+"""How a training goes on, on standard error: a bar where somebody watches, a line for every evaluation."""
+
+import math
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class TrainingProgress:
+    """Counts environment steps.
+
+    Args:
+        total: At which the training ends.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("training", total=total)
+
+    def at(self, steps: int) -> None:
+        """Show how many steps were taken."""
+        self._progress.update(self._task, completed=steps)
+
+    def told(self, line: Mapping[str, Any]) -> None:
+        """Print the figures of an evaluation."""
+        shown = [f"step {line['step']}"]
+        for name, key in (
+            ("success", "evaluation/success_rate"),
+            ("return", "evaluation/mean_return"),
+            ("success while learning", "episodes/success_rate"),
+            ("shaping", "episodes/shaping_return"),
+        ):
+            value = line.get(key)
+            if value is not None and not math.isnan(value):
+                shown.append(f"{name} {value:.0%}" if "success" in name else f"{name} {value:.2f}")
+        shown.append(f"{line['time/steps_per_second']:.0f} steps/s, {line['time/seconds']:.0f} s")
+        self._progress.console.print(", ".join(shown), markup=False, highlight=False)
+
+    def __enter__(self) -> "TrainingProgress":
+        """Show the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it stands."""
+        self._progress.stop()
