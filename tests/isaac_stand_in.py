@@ -160,6 +160,17 @@ class Task:
         return self.obs_dict, self.rew_buf, self.reset_buf, self.extras
 
 
+class LabCamera:
+    """A sensor whose pictures are brought up to date when they are asked for, in the same buffer."""
+
+    def __init__(self, env: "LabEnv"):
+        self._env = env
+
+    @property
+    def data(self):
+        return SimpleNamespace(output=self._env.output())
+
+
 class LabEnv:
     """An environment in the manner of Isaac Lab's `DirectRLEnv`, over the stand-in's worlds and one camera."""
 
@@ -168,16 +179,15 @@ class LabEnv:
         self.rng, self.position = torch.Generator().manual_seed(0), torch.zeros(num_worlds)
         self.length = torch.zeros(num_worlds, dtype=torch.long)
         self._rgb = torch.zeros(num_worlds, 24, 32, 3, dtype=torch.uint8)
-        self.scene = SimpleNamespace(sensors={"tiled_camera": SimpleNamespace(data=SimpleNamespace(output={}))})
+        self.scene, self.kinds = SimpleNamespace(sensors={"tiled_camera": LabCamera(self)}), ("rgb",)
 
-    def _render(self):
+    def output(self):
         self.gym.shown = self.position.clone()
         self._rgb[:] = torch.from_numpy(np.stack([self.gym._picture(*camera) for camera in self.gym.cameras]))
-        self.scene.sensors["tiled_camera"].data.output["rgb"] = self._rgb
+        return dict.fromkeys(self.kinds, self._rgb)
 
     def reset(self):
         self._reset_idx(range(self.num_envs))
-        self._render()
         return {"policy": self.position[:, None].clone()}, {}
 
     def _reset_idx(self, env_ids):
@@ -188,10 +198,8 @@ class LabEnv:
     def step(self, action):
         self.position += STEP * action[:, 0]
         self.length += 1
-        self._render()
         terminated, time_out = self.position > GOAL, self.length >= LIMIT
         ended = (terminated | time_out).nonzero()[:, 0]
         if len(ended):
             self._reset_idx(ended)
-            self._render()
         return {"policy": self.position[:, None].clone()}, terminated.float(), terminated, time_out, {}
