@@ -48,8 +48,10 @@ class ArmPort:
         self._commanded: Float64[np.ndarray, " joint"] | None = None
         self._problem = ""
         self._commands = node.create_publisher(JointTrajectory, settings.command_topic, 10)
-        # the newest word counts; a driver that offers best effort only is heard too
-        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        # the newest word counts, and a driver that offers best effort only is heard too; but in lockstep nobody says
+        # anything twice
+        reliability = ReliabilityPolicy.RELIABLE if settings.lockstep else ReliabilityPolicy.BEST_EFFORT
+        newest = QoSProfile(depth=1, reliability=reliability)
         node.create_subscription(JointState, settings.joint_topic, self._hearer(JOINTS, self._joints), newest)
         for name, source in settings.states.items():
 

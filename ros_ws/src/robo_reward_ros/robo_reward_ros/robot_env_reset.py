@@ -116,7 +116,7 @@ class EpisodeStart:
         """Have a simulation begin at the start that the seed stands for."""
         if self.seed is None or not self._episodes.seed_node:
             return
-        parameter = Parameter("seed", value=self.seed).to_parameter_msg()
+        parameter = Parameter("seed", value=self.seed % 2**31).to_parameter_msg()
         response = link.call("seed", SetParameters.Request(parameters=[parameter]), min(_left(end), TELL_EVERY))
         reasons = ["nobody answers"] if response is None else [r.reason for r in response.results if not r.successful]
         if reasons:

@@ -1,0 +1,75 @@
+"""A reward model for the simulated arm: scripted demonstrations are recorded, and a process model is fitted to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robo_reward_ros.demo_ros_processes import run
+from robo_reward_sim.table_top.recording import TableTopRecording
+
+CAMERAS = ("front", "side")
+ENCODER_BATCH = "reward_model.encoder.batch_size=2"
+"""As many pictures as there are in a set: a larger forward pass would look at padding."""
+# four heads that look at fewer numbers tell progress on the table top as well as the default twelve, four times as fast
+FIT = ("reward_model=process", "embeddings=none", "reward_model.fit.members=4", "reward_model.fit.components=48")
+
+
+def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed: int = 0) -> Path:
+    """Record demonstrations of a table-top task and fit a process model to them, where that was not done before.
+
+    Args:
+        folder: Takes `demonstrations`, a LeRobot data set, `model`, and logs.
+        task: Of the table top.
+        demonstrations: How many.
+        seed: Of the first start.
+
+    Returns:
+        The folder of the fitted model.
+
+    Raises:
+        ProcessError: The fit failed.
+        OutputError: The folder cannot be written.
+    """
+    recorded, model = folder / "demonstrations", folder / "model"
+    if not recorded.exists():
+        recording = TableTopRecording(
+            tasks=[task],
+            demonstrations=demonstrations,
+            successes=0,
+            failures=0,
+            cameras=list(CAMERAS),
+            image_size=112,
+            step_duration=0.1,
+            seed=seed,
+            num_workers=1,
+        )
+        recording.record_demonstrations(recorded)
+    if not model.exists():
+        arguments = ["fit", *FIT, f"episodes.path={recorded}", f"output={model}"]
+        run("robo_reward.cli.main", arguments, log=folder / "logs" / "fit.log")
+    return model
+
+
+def bring_up_words(model: Path, *, task: str, discount: float, success_reward: float, seed: int) -> Sequence[str]:
+    """Give what `python -m robo_reward_bringup` is told: the simulated arm in lockstep, and its reward node."""
+    names = [f"observation.images.{camera}" for camera in CAMERAS]
+    return (
+        "sim_arm",
+        f"reward_model:={model}",
+        f"overrides:=[{ENCODER_BATCH}]",
+        f"cameras:=[{', '.join(names)}]",
+        f"image_topics:=[{', '.join(f'cameras/{camera}/image_raw' for camera in CAMERAS)}]",
+        "optional_cameras:=[]",
+        # in lockstep a picture that is lost is waited for in vain, and a slow machine makes pictures old
+        "image_reliability:=reliable",
+        "max_age:=30.0",
+        "max_answer_age:=30.0",
+        "stale_after:=60.0",
+        f"discount:={discount}",
+        f"success_reward:={success_reward}",
+        "torch_threads:=1",
+        "gate:=false",  # RobotEnv has one of its own
+        f"sim_arm_node.task:={task}",
+        f"sim_arm_node.cameras:=[{', '.join(CAMERAS)}]",
+        "sim_arm_node.lockstep:=true",
+        f"sim_arm_node.seed:={seed}",
+    )
