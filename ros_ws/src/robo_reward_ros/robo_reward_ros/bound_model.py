@@ -151,8 +151,8 @@ def _built_of_choice(choice: str, settings: TaskSettings, config: DictConfig) ->
             return _like_saved(Path(choice), plain(config.reward_model.encoder), instruction)
     else:
         own: Plain = OmegaConf.to_container(config.reward_model, resolve=False)  # pyright: ignore[reportAssignmentType]
-        config.reward_model = changed_settings(own, settings)
-        rig = rig_of(config.reward_model)
+        own = changed_settings(own, settings)
+        config.reward_model, rig = own, rig_of(own)
     chosen = choose_models(config, [instruction])
     return _Built(
         model=chosen.models[instruction],

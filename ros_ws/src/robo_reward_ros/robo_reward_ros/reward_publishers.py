@@ -13,7 +13,7 @@ from robo_reward_ros.health import Verdict
 from robo_reward_ros.key_points import KeyPointsSeen
 from robo_reward_ros.preparation import Prepared
 from robo_reward_ros.reward_core import RewardCore
-from robo_reward_ros.ros_lifecycle import LATCHED, newest_only
+from robo_reward_ros.ros_lifecycle import LATCHED
 from robo_reward_ros.ros_messages import (
     diagnostic_message,
     info_message,
@@ -36,8 +36,8 @@ class RewardPublishers:
         self._rewards = node.create_lifecycle_publisher(RewardStamped, "~/reward", 10)
         self._values = node.create_lifecycle_publisher(Float64, "reward", 10)
         self._info = node.create_lifecycle_publisher(RewardModelInfo, "~/info", LATCHED)
-        self._key_points = node.create_lifecycle_publisher(KeyPoints, "~/key_points", newest_only("best_effort"))
-        self._debug = node.create_lifecycle_publisher(CompressedImage, "~/debug/compressed", newest_only("best_effort"))
+        self._key_points = node.create_lifecycle_publisher(KeyPoints, "~/key_points", 10)
+        self._debug = node.create_lifecycle_publisher(CompressedImage, "~/debug/compressed", 1)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
     def answer(self, answer: Answer, *, base_frame: str) -> None:
