@@ -185,7 +185,7 @@ def test_after_success_a_driven_arm_goes_on_to_the_next_start_only_if_asked(buil
 
 def test_an_episode_without_success_is_over_when_its_time_is_up(build):
     arm = build(policy=lambda observation: np.zeros(4), auto_reset=True)
-    for _ in range(49):
+    for _ in range(50):
         arm.advance(0.1)
     assert arm.seed == 3
     arm.advance(0.1)

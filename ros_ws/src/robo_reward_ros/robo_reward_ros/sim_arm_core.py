@@ -163,18 +163,19 @@ class SimulatedArm:
         return sum(each.duration for each in self._way)
 
     def advance(self, duration: float) -> None:
-        """Let simulated time pass: along the trajectory, or as the policy says, or standing still.
+        """Let time pass: along the trajectory, or as the policy says, or standing still, or to the next start.
 
         Args:
             duration: A multiple of the physics step [s].
         """
+        if self.settings.auto_reset and self._over():
+            self.reset()
+            return
         left = num_physics_steps(duration)
         while left > 0:
             if self._policy is not None and not self._way and not self._stopped:
                 self._way = [self._decided(self._policy)]
             left -= self._follow(left)
-        if self.settings.auto_reset and self._over():
-            self.reset()
 
     def finish(self) -> None:
         """Execute what is left of the trajectory, at once: a step in lockstep."""

@@ -9,6 +9,7 @@ from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, declare, spin, values
+from robo_reward_ros.sim_arm_core import SimulatedArm
 from robo_reward_ros.sim_arm_parameters import SIM_ARM_PARAMETERS
 from robo_reward_ros.sim_arm_publishers import ArmPublishers
 from robo_reward_ros.sim_arm_settings import simulated_arm
@@ -22,9 +23,10 @@ class SimArmNode(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__("sim_arm_node", **options)
         self._running, self._last_stamp = False, 0
+        self._simulated: SimulatedArm | None = None  # also of a node that did not come to be
         declare(self, SIM_ARM_PARAMETERS, configured=lambda: self._running, changed=lambda: None)
         given = values(self, SIM_ARM_PARAMETERS)
-        self._arm = simulated_arm(given)
+        self._simulated = self._arm = simulated_arm(given)
         self._new_seed: int | None = None
         self._simulated_stamps = given["publish_clock"]
         self.add_post_set_parameters_callback(self._on_parameters)
@@ -47,9 +49,9 @@ class SimArmNode(Node):
         self._tell_ok()
 
     @property
-    def stamp_ns(self) -> int:
-        """Stamp of the last set [ns]; 0 = none was published."""
-        return self._last_stamp
+    def arm(self) -> SimulatedArm:
+        """What is simulated."""
+        return self._arm
 
     def _on_period(self) -> None:
         self._arm.advance(self._arm.settings.period)
@@ -100,13 +102,17 @@ class SimArmNode(Node):
 
     def destroy_node(self) -> None:
         """Free the simulator's OpenGL context, too."""
-        self._arm.close()
+        if self._simulated is not None:
+            self._simulated.close()
         super().destroy_node()
 
 
 def main() -> None:
     """Run the node."""
-    spin(SimArmNode)
+    try:
+        spin(SimArmNode)
+    except ValueError as error:  # wrong parameters
+        raise SystemExit(f"sim_arm_node: {error}") from error
 
 
 if __name__ == "__main__":
