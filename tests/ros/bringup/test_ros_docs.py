@@ -78,6 +78,7 @@ def test_every_command_is_run_or_composed_or_named_with_a_reason():
         "ros2 service call ",
         "python -m robo_reward_bringup",
         ".venv/bin/python -m robo_reward_bringup",
+        ".venv/bin/python -m robo_reward_ros.train_robot",
     )
     assert [command for _, command in COMMANDS if not command.startswith((*tested, *NOT_RUN))] == []
     for start in (*tested, *NOT_RUN):
@@ -121,6 +122,16 @@ def test_plain_python_lines_are_what_can_be_started(reader, page, command, capsy
     flags = {"--print", "--show-args"} & set(words)
     assert main(words if flags else [*words, "--print"]) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "command"), of(".venv/bin/python -m robo_reward_ros.train_robot"))
+def test_the_training_of_the_page_shows_its_help(page, command):
+    pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds the workspace")
+    words = shlex.split(command)[1:3]
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, *words, "--help"], env=os.environ | path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("page", "command"), of("python -m robo_reward_bringup.security_policy"))
