@@ -70,6 +70,8 @@ def prepare(node: Node, given: Mapping[str, Any]) -> Prepared:
     topics = {camera: node.resolve_topic_name(topic) for camera, topic in topics_of(given).items()}
     states = state_inputs(given, empty=lambda kind: message_type(kind)())
     state_topics = [node.resolve_topic_name(each.choice.topic) for each in states]
+    for topic in info_topics(given).values():
+        node.resolve_topic_name(topic)
     geometry = _geometry(node, given)
     use_threads(given["torch_threads"])
     task = replace(task_settings(given), rig="" if geometry is None else geometry.file)

@@ -12,7 +12,7 @@ from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
 from robo_reward_ros.reward_publishers import RewardPublishers
 from robo_reward_ros.reward_services import offer_services
 from robo_reward_ros.reward_session import RewardSession
-from robo_reward_ros.ros_lifecycle import declare, spin, told, values
+from robo_reward_ros.ros_lifecycle import declare, spin, survive_wrong_transitions, told, values
 
 BUSY = 5.0  # how long a model may take to finish when the node is deactivated [s]
 
@@ -22,9 +22,17 @@ class RewardNode(LifecycleNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("reward_node", **options)
+        survive_wrong_transitions(self)
         self._prepared: Prepared | None = None
         self._session: RewardSession | None = None
-        declare(self, REWARD_PARAMETERS, configured=lambda: self._prepared is not None, changed=self._on_parameters)
+        self._refused: dict[str, str] = {}
+        declare(
+            self,
+            REWARD_PARAMETERS,
+            configured=lambda: self._prepared is not None,
+            changed=self._on_parameters,
+            refused=self._refused,
+        )
         self._voices = RewardPublishers(self)
         offer_services(self)
         self._evaluation = offer_evaluation(self)
@@ -32,6 +40,8 @@ class RewardNode(LifecycleNode):
     @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, check its weights, and have it look at black pictures."""
+        if self._refused:
+            raise ValueError("; ".join(self._refused.values()))
         self._prepared = prepare(self, values(self, REWARD_PARAMETERS))
         bound = self._prepared.bound
         self.get_logger().info(f"model {bound.model.version} is ready for the task '{bound.goal_id}'")

@@ -7,10 +7,15 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import rclpy
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import NameValidationException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    NameValidationException,
+)
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -70,6 +75,25 @@ def told(transition: Transition) -> Transition:
     return wrapped
 
 
+def survive_wrong_transitions(node: Node) -> None:
+    """Have a lifecycle node answer no to a transition that its state does not have; on Jazzy it would end it."""
+    for service in node.services:
+        if service.srv_type is ChangeState:
+            service.callback = _refusing_transitions(node, service.callback)
+
+
+def _refusing_transitions(node: Node, change: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def wrapped(request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except RuntimeError as error:  # rcl's
+            node.get_logger().error(f"no such transition from here: {error}")
+            response.success = False
+            return response
+
+    return wrapped
+
+
 def refusing(service: Callable[[Any, Any], Awaitable[None]]) -> Callable[[Any, Any], Awaitable[Any]]:
     """Have a service answer `success=False` and what was wrong, instead of ending the node with its error."""
 
@@ -84,18 +108,45 @@ def refusing(service: Callable[[Any, Any], Awaitable[None]]) -> Callable[[Any, A
     return wrapped
 
 
-def declare(node: Node, table: ParameterTable, *, configured: Callable[[], bool], changed: Callable[[], None]) -> None:
-    """Declare the parameters of a table, let no change pass that the table refuses, and tell of those that did."""
+def declare(
+    node: Node,
+    table: ParameterTable,
+    *,
+    configured: Callable[[], bool],
+    changed: Callable[[], None],
+    refused: dict[str, str] | None = None,
+) -> None:
+    """Declare the parameters of a table, let no change pass that the table refuses, and tell of those that did.
+
+    Args:
+        node: Whose parameters.
+        table: The parameters.
+        configured: Whether the node is configured: then only live parameters may change.
+        changed: Told of changes that passed.
+        refused: Filled with the parameters that were given at the start and cannot be, name to what is wrong with them,
+            until they are set right: they have their defaults until then. None = they end the node.
+    """
 
     def checked(changes: list[Any]) -> SetParametersResult:
         problems = table.problems({each.name: each.value for each in changes}, configured=configured())
         return SetParametersResult(successful=not problems, reason="; ".join(problems))
 
+    def passed(changes: list[Any]) -> None:
+        for each in changes if refused is not None else ():
+            refused.pop(each.name, None)
+        changed()
+
     node.add_on_set_parameters_callback(checked)
-    node.add_post_set_parameters_callback(lambda changes: changed())
+    node.add_post_set_parameters_callback(passed)
     for each in table.values():
         default = list(each.default) if isinstance(each.default, tuple) else each.default
-        node.declare_parameter(each.name, default, _descriptor(each))
+        try:
+            node.declare_parameter(each.name, default, _descriptor(each))
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            if refused is None:
+                raise
+            node.declare_parameter(each.name, default, _descriptor(each), ignore_override=True)
+            refused[each.name] = str(error)
 
 
 def values(node: Node, table: ParameterTable) -> dict[str, Any]:
