@@ -119,3 +119,10 @@ def test_wrong_sizes_cameras_and_targets_are_named(scenes):
         scenes["reach"].frames(("front", "top"))
     with pytest.raises(ValueError, match="targets must be finite"):
         begin(scenes["reach"]).move_joints(np.full(len(ARM_JOINTS), np.nan), gripper_width=0.0, duration=0.1)
+
+
+def test_the_wrist_camera_sees_its_own_fingers():
+    with begin(TableTopScene(TABLE_TOP_TASKS["reach"], height=96, width=96)) as scene:
+        palm = scene.frames(("wrist",))["wrist"][-8:].astype(int)
+        assert palm.max() < 110  # dark, where a near plane that is too far shows the floor
+        assert scene.model.vis.map.znear * scene.model.stat.extent == pytest.approx(0.02)
