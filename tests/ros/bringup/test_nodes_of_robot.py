@@ -100,6 +100,10 @@ def test_what_is_said_last_counts_robot_file_then_parameter_file_then_argument(t
     assert isinstance(found["max_age"], float), "ROS takes no integer for a double"
 
 
+def test_an_empty_list_is_left_to_the_nodes_default_since_ros_cannot_be_told_one():
+    assert "optional_cameras" not in described("ur5e", optional_cameras="[]").node("/reward_node").parameters
+
+
 def test_the_gate_expects_the_discount_that_the_reward_node_has():
     assert described("ur5e").node("/gate_node").parameters["discount"] == 0.99
     assert described("ur5e", discount="0.9").node("/gate_node").parameters["discount"] == 0.9

@@ -2,18 +2,36 @@
 
 import sys
 import time
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from robo_reward_ros.ros_lifecycle import LATCHED, STEADY, declare, spin, values
 from std_msgs.msg import Bool
 
 from robo_reward_bringup.known_nodes import RELAY_PARAMETERS
 from robo_reward_bringup.relay_conditions import Condition, RobotWatch, condition_of
+
+
+class Polled(CallbackGroup):
+    """What the executor is never woken for: a driver may publish at 1 kHz, and only the newest message counts."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        """Nothing was begun."""
+
+
+POLLED = Polled()
 
 
 class RobotOkRelay(Node):
@@ -30,27 +48,22 @@ class RobotOkRelay(Node):
         conditions = [condition_of(each) for each in given["conditions"]]
         if not conditions:
             raise ValueError("conditions is empty: say what must hold for the robot to be fit to go on")
-        self._watch, self._raw, self._said = RobotWatch(conditions, timeout=given["timeout"]), {}, None
+        self._watch, self._said = RobotWatch(conditions, timeout=given["timeout"]), None
         self._ok = self.create_publisher(Bool, "robot_ok", LATCHED)
-        self._kinds = [message_class(each) for each in conditions]
-        for number, condition in enumerate(conditions):
-            self.create_subscription(
-                self._kinds[number], condition.topic, self._keeper(number), _quality(condition), raw=True
-            )
+        self._heard = [self._listen(each) for each in conditions]
         self.create_timer(given["period"], self._judge, clock=STEADY)
         self._running = True
 
-    def _keeper(self, number: int) -> Callable[[bytes], None]:
-        # a driver may publish at 1 kHz: only the newest message of a period is taken apart
-        def keep(message: bytes) -> None:
-            self._raw[number] = (message, time.monotonic())
-
-        return keep
+    def _listen(self, condition: Condition) -> Subscription:
+        kind = message_class(condition)
+        return self.create_subscription(kind, condition.topic, _nothing, _quality(condition), callback_group=POLLED)
 
     def _judge(self) -> None:
-        for number, (message, then) in self._raw.items():
-            self._watch.heard(number, deserialize_message(message, self._kinds[number]), now=then)
-        self._raw.clear()
+        for number, subscription in enumerate(self._heard):
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if taken is not None:
+                self._watch.heard(number, taken[0], now=time.monotonic())
         problems = "; ".join(self._watch.problems(now=time.monotonic()))
         if problems != self._said:
             _log(self, problems)
@@ -77,6 +90,10 @@ def message_class(condition: Condition) -> Any:
         fields = ", ".join(found.get_fields_and_field_types())
         raise ValueError(f"{condition.type} has no field '{condition.field}'; it has {fields}") from error
     return found
+
+
+def _nothing(message: Any) -> None:
+    """Is never called."""
 
 
 def _quality(condition: Condition) -> QoSProfile:
