@@ -279,5 +279,24 @@ def test_the_policy_is_chosen_by_name():
     arm = simulated_arm(DEFAULTS | {"policy": "scripted", "task": "open"})
     arm.advance(0.1)
     arm.close()
-    with pytest.raises(ValueError, match="policy must be empty or scripted, got 'dance'"):
+    with pytest.raises(ValueError, match="policy must be empty, scripted or the file of a saved policy, got 'dance'"):
         simulated_arm(DEFAULTS | {"policy": "dance"})
+
+
+def test_a_learnt_policy_drives_the_arm_as_it_drives_the_gymnasium_task(tmp_path):
+    learners = pytest.importorskip("stable_baselines3", reason="the rl extra is not installed")
+    pytest.importorskip("robo_reward.rl.saved_policy", reason="the rl extra is not installed", exc_type=ImportError)
+    with TableTopEnvironment("reach") as environment:
+        learner = learners.SAC("MlpPolicy", environment, policy_kwargs={"net_arch": [8]}, seed=0, device="cpu")
+        learner.save(tmp_path / "policy.zip")
+        arm = simulated_arm(DEFAULTS | {"policy": str(tmp_path / "policy.zip"), "seed": 5})
+        observation, _ = environment.reset(seed=5)
+        for _ in range(5):
+            arm.advance(0.1)
+            observation, *_ = environment.step(learner.predict(observation, deterministic=True)[0])
+            assert np.array_equal(arm.snapshot().observation.astype(np.float32), observation)
+        arm.close()
+    with pytest.raises(
+        ValueError, match=re.escape("observes (7,) and acts by (4,); table-top task 'push' has (10,) and (4,)")
+    ):
+        simulated_arm(DEFAULTS | {"policy": str(tmp_path / "policy.zip"), "task": "push"})

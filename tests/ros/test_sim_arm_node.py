@@ -265,7 +265,7 @@ def test_only_the_seed_may_change(talk):
     [
         ({"cameras": ["top"]}, "unknown table-top camera 'top'; available: front, side, wrist"),
         ({"policy": "scripted", "lockstep": True}, "lockstep waits for trajectories"),
-        ({"policy": "dance"}, "policy must be empty or scripted, got 'dance'"),
+        ({"policy": "dance"}, "policy must be empty, scripted or the file of a saved policy, got 'dance'"),
     ],
 )
 def test_wrong_parameters_are_told_and_leave_nothing_behind(parameters, message):

@@ -253,7 +253,7 @@ class SimulatedArm:
         return done
 
     def _decided(self, policy: Policy) -> Waypoint:
-        action = np.clip(policy(self.scene.observation), -1.0, 1.0)
+        action = np.clip(np.asarray(policy(self.scene.observation), np.float64), -1.0, 1.0)
         duration = self.settings.step_duration
         return Waypoint(
             joints=self.scene.joints_after(action[:3] * TOOL_SPEED * duration),

@@ -43,7 +43,7 @@ SIM_ARM_PARAMETERS = ParameterTable(
         Parameter(
             name="policy",
             default="",
-            doc="who drives: empty = `joint_trajectory`; `scripted` = the task's expert",
+            doc="who drives: empty = `joint_trajectory`, `scripted` = the task's expert, else the zip of a learner",
         ),
         Parameter(
             name="step_duration",
