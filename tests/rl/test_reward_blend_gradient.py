@@ -92,13 +92,14 @@ def test_sampled_derivatives_of_first_and_second_order_are_those_of_the_expected
 
 
 def test_what_follows_an_episodes_end_counts_nothing():
-    log_probability = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
-    alive = torch.tensor([[True, True, False]])
-    reward = torch.tensor([[1.0, 1.0, 100.0]], dtype=torch.float64)
+    log_probability = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+    alive = torch.tensor([[True, True, False], [True, True, True]])
+    reward = torch.tensor([[1.0, 1.0, 100.0], [0.0, 0.0, 4.0]], dtype=torch.float64)
     returned = sampled_return(log_probability, reward, alive=alive, discount=0.5)
-    assert float(returned.detach()) == 1.5
+    assert float(returned.detach()) == (1.5 + 1.0) / 2
     (slope,) = torch.autograd.grad(returned, log_probability)
     assert float(slope[0, 2]) == 0.0
+    assert float(slope[1, 2]) != 0.0
 
 
 def test_log_probabilities_are_normalised_and_their_mean_is_minus_the_entropy():
