@@ -86,6 +86,8 @@ def test_without_pictures_or_an_active_node_it_is_told_what_was_missing(bench):
     live = bench(begin=False)
     assert Asking(live).result()[1].message == "the node is not active"
     live.start()
+    for wrong in (-1.0, math.nan):
+        assert Asking(live, timeout=wrong).result()[1].message.startswith("timeout must be >= 0 s, 0 = none; got ")
     status, result = Asking(live, timeout=0.2).result()
     assert (status, result.message) == (
         GoalStatus.STATUS_ABORTED,

@@ -31,6 +31,8 @@ def offer_evaluation(node: Any) -> ActionServer:
     async def execute(goal: Any) -> EvaluateEpisode.Result:
         try:
             session = node.session
+            if not goal.request.timeout >= 0:
+                raise ValueError(f"timeout must be >= 0 s, 0 = none; got {goal.request.timeout:g}")
         except ValueError as error:
             goal.abort()
             return EvaluateEpisode.Result(message=str(error))

@@ -82,7 +82,7 @@ class Inputs:
         geometry, image = self._prepared.geometry, self._prepared.topics[camera]
         assert geometry is not None  # noqa: S101 - `prepare` saw to it
         self._core.health.object(_info_of(camera), Status.WARMUP, f"nothing has come on {topic}")
-        taker = _info_taker(self._node, self._core, geometry, camera=camera, rectified="rect" in image)
+        taker = _info_taker(self._node, self._core, geometry, camera=camera, rectified="/image_rect" in image)
         return self._node.create_subscription(CameraInfo, topic, taker, newest_only("best_effort"))
 
 
