@@ -142,6 +142,14 @@ def _tool(folder: Path) -> RecordedModel:
     )
 
 
+def _truth(folder: Path) -> RecordedModel:
+    """A simulator that tells the progress; for a while it falls silent."""
+    told = [("/progress", START + (25 * t + 1) * MS, float64(t / 32)) for t in range(32) if not 12 < t < 20]
+    bag = write_bag(folder / "run", sorted([*colours(), *told], key=lambda event: event[1]))
+    state = {"progress": {"topic": "/progress"}}
+    return RecordedModel(reward_model="ground_truth", bag=bag, state=state, sizes={"progress": 1})
+
+
 def _rig() -> Rig:
     lens = intrinsics_from_field_of_view(0.8, 160, 120)
     places = {FRONT: (0.6, 0.0, 0.5), WRIST: (0.0, 0.6, 0.55)}
@@ -247,6 +255,7 @@ MODELS: Mapping[str, Callable[[Path], RecordedModel]] = {
     "calibrated": _fitted(lambda: CalibratedSpread(ENCODER, model=_process(), coverage=0.8)),
     "keypoint_affordance of the tool": _tool,
     "keypoint_affordance of cameras": _point,
+    "ground_truth": _truth,
     "object_pose": _object,
 }
 ASKING: Mapping[str, Callable[[Path, str], RecordedModel]] = {"vlm_judgement": _judged, "vlm_process": _hops}

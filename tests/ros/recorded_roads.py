@@ -18,7 +18,10 @@ from robo_reward.cli.main import main
 from robo_reward.episodes.bag_file import BagFile, BagMessage
 from robo_reward.episodes.bag_topics import state_topics
 from robo_reward.episodes.lerobot import LeRobotEpisodes
+from robo_reward.episodes.lerobot_rows import SENSED
 from robo_reward.episodes.ros_fields import numbers_of_message
+from robo_reward.relabel.score_episodes import score_episodes
+from robo_reward.reward_model import Estimate
 from robo_reward.state_history import StateHistory
 
 CAMERA_OF = {TOPICS["front"]: FRONT, TOPICS["wrist"]: WRIST}
@@ -140,3 +143,12 @@ def assert_columns(columns: dict[str, np.ndarray], live: Sequence[Told]) -> None
     assert [float(columns["reward.potential"][t]).hex() for t in known] == [numbers[t]["potential"] for t in known]
     assert [float(columns["reward.shaped"][t - 1]).hex() for t in known] == [numbers[t]["reward"] for t in known]
     assert math.isnan(columns["reward.shaped"][-1]) or known
+
+
+def estimates_of_the_data_set(recorded: RecordedModel, folder: Path) -> Estimate:
+    """What the model says of the data set that the bag became, read as any other."""
+    state = {name: {"column": SENSED + name} for name in recorded.state}
+    source = LeRobotEpisodes(folder, state=state or None)
+    model = bind_model(task_settings(recorded)).model
+    ((_, scores),) = score_episodes(source, {TASK: model}, episodes=source.episodes, store=None)
+    return scores.estimate

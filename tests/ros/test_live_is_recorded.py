@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from chat_server import ChatServer
 from recorded_models import ASKING, MODELS, QUICK, RecordedModel, judge
-from recorded_roads import assert_columns, in_the_bag, in_the_data_set, through_the_core
+from recorded_roads import assert_columns, estimates_of_the_data_set, in_the_bag, in_the_data_set, through_the_core
 from robo_reward_ros.answer import Status
 
 from robo_reward.cli.configuration import config_folder
@@ -40,7 +40,11 @@ EVERY = pytest.mark.parametrize(
 def test_a_live_core_says_what_relabelling_its_bag_says_bit_for_bit(recorded: RecordedModel, tmp_path: Path):
     live = through_the_core(recorded)
     assert live == in_the_bag(recorded, tmp_path / "rewarded")
-    assert_columns(in_the_data_set(recorded, tmp_path / "data")[1], live)
+    folder, columns = in_the_data_set(recorded, tmp_path / "data")
+    assert_columns(columns, live)
+    again = estimates_of_the_data_set(recorded, folder)
+    assert again.progress.numpy().tobytes() == columns["reward.progress"].tobytes()
+    assert again.spread.numpy().tobytes() == columns["reward.spread"].tobytes()
     assert [each.status for each in live].count(Status.OK) > 4
     assert len({each.numbers for each in live}) > 4
 

@@ -53,7 +53,7 @@ class Replay(Bench):
             TOPICS["wrist"]: self.client.create_publisher(CompressedImage, f"{TOPICS['wrist']}/compressed", reliable),
         }
         for state in recorded.state.values():
-            kind = {"/tool": PoseStamped, "/gripper": Float64}[state["topic"]]
+            kind = PoseStamped if state["topic"] == "/tool" else Float64
             self._publishers[state["topic"]] = self.client.create_publisher(kind, state["topic"], reliable)
 
     def play(self) -> None:
