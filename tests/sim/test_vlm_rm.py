@@ -77,19 +77,28 @@ def test_gymnasium_finds_nothing_to_object_to(name):
     env.close()
 
 
-def test_the_fallen_pole_goes_on_turning_within_the_bounds_and_counts_as_no_success():
+def test_the_fallen_pole_goes_on_turning_within_the_bounds_and_is_not_paid_for():
     env = UprightCartPole()
-    _, info = env.reset(seed=0)
-    assert info["success"]
+    env.reset(seed=0)
     told = []
     for _ in range(200):
         observation, reward, *_, info = env.step(1)
         assert env.observation_space.contains(observation)
-        assert reward == info["task_reward"] == float(info["success"])
-        told.append((info["success"], observation[0]))
-    assert told[0][0]
-    assert not told[-1][0]
+        assert reward == info["task_reward"]
+        assert not info["success"]
+        told.append((reward, observation[0]))
+    assert (told[0][0], told[-1][0]) == (1.0, 0.0)
     assert max(position for _, position in told) == np.float32(2.4)
+
+
+def test_the_pole_succeeds_once_it_was_upright_in_half_of_an_episodes_steps():
+    env = UprightCartPole(episode_length=10)
+    for _ in range(2):
+        _, info = env.reset(seed=0)
+        told = [info["success"]]
+        for action in (0, 1) * 5:
+            told.append(env.step(action)[4]["success"])
+        assert told == [False] * 5 + [True] * 6
 
 
 def test_a_pole_that_is_swung_through_wraps_at_half_a_turn():

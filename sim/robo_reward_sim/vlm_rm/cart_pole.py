@@ -19,7 +19,8 @@ class UprightCartPole(CartPoleEnv):
 
     Nothing terminates: the angle is wrapped to [-π, π), the cart stops at the edges of the picture, and the episode is
     truncated after `episode_length` steps. The reward is 1 in every state in which Gymnasium's episode would go on;
-    `info` has it as `success` and `task_reward`, and `progress` = (1 + cos angle) / 2.
+    `info` has it as `task_reward`, `progress` = (1 + cos angle) / 2, and `success` once it was 1 in half of the steps
+    of a whole episode, which is what the paper counts as a success.
 
     Raises:
         ValueError: An episode without a step, an unknown render mode.
@@ -35,13 +36,13 @@ class UprightCartPole(CartPoleEnv):
         high = np.array([2 * self.x_threshold, highest, np.pi, highest], np.float32)
         self.observation_space = gymnasium.spaces.Box(-high, high, dtype=np.float32)
         self.step_duration, self.instruction = self.tau, PROMPTS["cartpole"].goal
-        self._episode_length, self._num_steps = episode_length, 0
+        self._episode_length, self._num_steps, self._num_upright = episode_length, 0, 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin an episode with the pole nearly upright."""
-        self._num_steps = 0
+        self._num_steps = self._num_upright = 0
         observation, _ = super().reset(seed=seed, options=options)
         return observation, self._info(upright=True)
 
@@ -56,6 +57,7 @@ class UprightCartPole(CartPoleEnv):
         position = np.clip(position, -self.x_threshold, self.x_threshold)
         self.state = np.array([position, speed, angle, turning])
         self._num_steps += 1
+        self._num_upright += not fallen
         info = self._info(upright=not fallen)
         truncated = self._num_steps >= self._episode_length
         return self.state.astype(np.float32), info["task_reward"], False, truncated, info
@@ -82,4 +84,5 @@ class UprightCartPole(CartPoleEnv):
 
     def _info(self, *, upright: bool) -> dict[str, Any]:
         progress = (1 + float(np.cos(self._known_state[2]))) / 2
-        return {"success": upright, "task_reward": float(upright), "progress": progress}
+        success = 2 * self._num_upright >= self._episode_length
+        return {"success": success, "task_reward": float(upright), "progress": progress}
