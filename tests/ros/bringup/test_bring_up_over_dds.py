@@ -42,25 +42,26 @@ parameters: {reward_node: {instruction: make it green, warm_up_height: 12, warm_
 class Arm:
     """One arm's namespace: who shows pictures, what the reward node and the gate say."""
 
-    def __init__(self, number: int, namespace: str = "") -> None:
-        self.talker = Talker(number, namespace=namespace)
+    def __init__(self, talker: Talker, namespace: str = "") -> None:
+        self.talker, self._above = talker, f"/{namespace}/" if namespace else "/"
+        self.rewards: list[RewardStamped] = []
         self.passed: list[float] = []
-        self.talker.client.create_subscription(
-            Float64, "gate_node/value", lambda message: self.passed.append(message.data), 100
-        )
-        self.ok = self.talker.client.create_publisher(Bool, "arm/ok", LATCHED)
+        hear = talker.client.create_subscription
+        hear(RewardStamped, f"{self._above}reward_node/reward", self.rewards.append, 100)
+        hear(Float64, f"{self._above}gate_node/value", lambda message: self.passed.append(message.data), 100)
+        self.ok = talker.client.create_publisher(Bool, f"{self._above}arm/ok", LATCHED)
         self.ok.publish(Bool(data=True))
 
     def watch_until(self, condition, *, seconds: float = 30.0) -> None:
         """Show pictures at 20 Hz until something is so."""
         end = monotonic() + seconds
         while not condition():
-            assert monotonic() < end, f"waited in vain; last: {self.talker.rewards[-1:]}"
-            self.talker.show(picture(0.5), wait=False)
+            assert monotonic() < end, f"waited in vain; last: {self.rewards[-1:]}"
+            self.talker.show(picture(0.5), topic=f"{self._above}camera/image_raw", wait=False)
             sleep(0.05)
 
     def good(self, *, later_than: int = 0) -> list[RewardStamped]:
-        return [each for each in self.talker.rewards if each.status == RewardStamped.OK and each.session > later_than]
+        return [each for each in self.rewards if each.status == RewardStamped.OK and each.session > later_than]
 
 
 @pytest.fixture
@@ -72,16 +73,17 @@ def files(tmp_path):
 
 @pytest.fixture
 def started(files):
-    running, arms = [], []
+    running, talkers = [], []
 
     def start(*namespaces: str, model: str = "model.yaml", **given: str):
         robot = read_robot(files / "arm.yaml")
-        found = [Arm(180, each) for each in namespaces]  # in one domain
-        arms.extend(found)
+        talker = Talker(180)
+        talkers.append(talker)
+        found = [Arm(talker, each) for each in namespaces]
         given = {"reward_model": str(files / model), "dds_profile": "large_images", **given}
         both = together([bring_up(robot, given | {"namespace": each}) for each in namespaces])
         said: list[str] = []
-        domain = {"ROS_DOMAIN_ID": str(found[0].talker.domain), "PYTHONPATH": os.pathsep.join(sys.path)}
+        domain = {"ROS_DOMAIN_ID": str(talker.domain), "PYTHONPATH": os.pathsep.join(sys.path)}
         supervisor = Supervisor(both, say=said.append, environment=os.environ | domain)
         running.append((supervisor, Thread(target=supervisor.run, daemon=True)))
         running[-1][1].start()
@@ -92,8 +94,8 @@ def started(files):
         supervisor.stop()
         thread.join(30)
         assert not thread.is_alive()
-    for arm in arms:
-        arm.talker.close()
+    for talker in talkers:
+        talker.close()
 
 
 def test_killed_nodes_are_started_anew_and_active_again_within_ten_seconds(started):
@@ -111,19 +113,19 @@ def test_killed_nodes_are_started_anew_and_active_again_within_ten_seconds(start
     arm.watch_until(lambda: said.count("/reward_node is active") == 2)
     # a robot that must not go on is heard through the relay
     arm.ok.publish(Bool(data=False))
-    arm.watch_until(lambda: arm.talker.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
+    arm.watch_until(lambda: arm.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
     arm.ok.publish(Bool(data=True))
-    arm.watch_until(lambda: arm.talker.rewards[-1].status == RewardStamped.OK)
+    arm.watch_until(lambda: arm.rewards[-1].status == RewardStamped.OK)
     # a dead relay is a robot of which nothing is known, until it is back
     os.kill(supervisor.pid("/robot_ok_relay"), signal.SIGKILL)
-    arm.watch_until(lambda: arm.talker.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
-    arm.watch_until(lambda: arm.talker.rewards[-1].status == RewardStamped.OK)
+    arm.watch_until(lambda: arm.rewards[-1].status == RewardStamped.ROBOT_STOPPED)
+    arm.watch_until(lambda: arm.rewards[-1].status == RewardStamped.OK)
 
 
 def test_two_arms_in_two_namespaces_hear_their_own_pictures_only(started):
     _, (left, right), _ = started("left", "right", gate="false", heed_robot="false")
     left.watch_until(left.good)
-    seen = len([each for each in right.talker.rewards if each.views])
+    seen = len([each for each in right.rewards if each.views])
     assert seen == 0
     right.watch_until(right.good)
 

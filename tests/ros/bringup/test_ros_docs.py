@@ -128,6 +128,7 @@ def test_plain_python_lines_are_what_can_be_started(reader, page, command, capsy
 @pytest.mark.parametrize(("page", "command"), of(".venv/bin/python -m robo_reward_ros.train_robot"))
 def test_the_training_of_the_page_shows_its_help(page, command):
     pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds the workspace")
+    pytest.importorskip("tensorboard", reason="the rl extra is not installed")
     words = shlex.split(command)[1:3]
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, *words, "--help"], env=os.environ | path, capture_output=True, check=False)
