@@ -71,5 +71,10 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
         f"sim_arm_node.task:={task}",
         f"sim_arm_node.cameras:=[{', '.join(CAMERAS)}]",
         "sim_arm_node.lockstep:=true",
+        # time is the simulation's: models that look at the clock must not see how fast the machine is; a picture may
+        # overtake the clock
+        "sim_arm_node.publish_clock:=true",
+        "use_sim_time:=true",
+        "max_future:=10.0",
         f"sim_arm_node.seed:={seed}",
     )

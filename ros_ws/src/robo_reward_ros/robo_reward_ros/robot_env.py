@@ -125,7 +125,10 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             trouble = self._advance(chunk.reshape(self._robot.steps_per_action, -1))
             stamp_ns = self._link.arm.stamp_ns or 0
             if not trouble:
-                self._link.wait(lambda: self._answered(stamp_ns) or self._unwell(), self._episodes.reward_wait)
+                # also where success was said already: the last pictures are answered before the episode is over
+                self._link.wait(
+                    lambda: self._alignment.answered(stamp_ns) or bool(self._unwell()), self._episodes.reward_wait
+                )
                 trouble = self._unwell()
             self._steps += self._robot.steps_per_action
             settled = self._settle(stamp_ns)
@@ -134,8 +137,8 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             return self._told(settled, stamp_ns, trouble)
 
     def hold(self) -> None:
-        """Command the arm to stay where it is."""
-        if not self._link.arm.missing:
+        """Command the arm to stay where it is; a simulation in lockstep does, and a command would move its time on."""
+        if not self._robot.lockstep and not self._link.arm.missing:
             self._link.arm.hold(self._robot.steps_per_action)
 
     def close(self) -> None:
@@ -164,9 +167,6 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             self._alignment.take(answer, refusal)
         else:
             self._start.hear(answer, refusal)
-
-    def _answered(self, stamp_ns: int) -> bool:
-        return self._link.said_success or self._alignment.answered(stamp_ns)
 
     def _unwell(self) -> str:
         return "" if self._link.robot_well else "the robot does not say that it runs as it should"
@@ -211,8 +211,8 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         truncated = not settled.terminated and (settled.truncated or bool(trouble))
         reason = settled.reason if settled.terminated or settled.truncated or not trouble else trouble
-        if (settled.terminated or truncated) and not self._robot.lockstep:
-            self.hold()  # a simulation in lockstep stands still, and a command would move its time on
+        if settled.terminated or truncated:
+            self.hold()
         if truncated and not settled.truncated:
             self._cut(reason)
         info = {

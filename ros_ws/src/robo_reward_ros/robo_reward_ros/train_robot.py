@@ -54,7 +54,11 @@ class RobotTraining:
     every: int = 500
     episodes: int = 20
     """Of the last evaluation."""
-    demonstrations: int = 16
+    judged: int = 5
+    """Episodes of each evaluation on the way."""
+    updates: float = 3.0
+    """Gradient steps per step: steps are what costs time."""
+    demonstrations: int = 60
     discount: float = 0.95
     success_reward: float = 2.0
     """More than Φ ever is: a terminal state pays −Φ."""
@@ -110,13 +114,19 @@ def _learn(training: RobotTraining, env: RobotEnv) -> TrainingResult:
         success_reward=training.success_reward,
         total_steps=training.steps,
         every=training.every,
-        evaluation_episodes=10,
+        evaluation_episodes=training.judged,
         stop_success_rate=1.0,
         stop_evaluations=2,
         videos=0,
         seed=training.seed,
     )
-    learner = Sac(num_envs=1, discount=training.discount, entropy=0.01, learning_starts=min(300, training.steps // 2))
+    learner = Sac(
+        num_envs=1,
+        discount=training.discount,
+        entropy=0.01,
+        learning_starts=min(300, training.steps // 2),
+        updates_per_step=training.updates,
+    )
     return Training(
         # there is one robot: what closes an environment of the training does not close it
         Environments(make=partial(_Shared, env), only_one=True),
@@ -189,7 +199,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run it; 0 = trained, 1 = something was missing, 130 = interrupted."""
     training = _arguments(words)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it stops its nodes, too
+    for told_to_end in (signal.SIGINT, signal.SIGTERM):  # in the background a shell has SIGINT ignored
+        signal.signal(told_to_end, signal.default_int_handler)
     training.output.mkdir(parents=True, exist_ok=True)
     try:
         _tell(json.dumps(train(training), indent=1))
