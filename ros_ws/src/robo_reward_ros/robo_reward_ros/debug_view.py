@@ -25,6 +25,8 @@ from robo_reward_ros.slot_worker import SlotWorker
 
 KEPT = 1500
 """Answers of the episode that the curve shows at most: the newest."""
+POINTS = 300
+"""Of the curve at most; more would not be seen."""
 QUALITY = 80
 _POINT = (255, 210, 0)
 
@@ -73,9 +75,10 @@ def drawn(look: _Look) -> tuple[bytes, int]:
     canvas = np.zeros((HEADER_HEIGHT + CAMERA_HEIGHT + PANEL_HEIGHT, width, 3), np.uint8)
     left = (width - wide) // 2
     canvas[HEADER_HEIGHT : HEADER_HEIGHT + CAMERA_HEIGHT, left : left + wide] = np.concatenate(cameras, axis=1)
-    panel = _panel(look.answers, width=width)
+    answers = look.answers[:: -max(1, -(-len(look.answers) // POINTS))][::-1]  # the newest always among them
+    panel = _panel(answers, width=width)
     canvas[:HEADER_HEIGHT] = panel.header()
-    panel.draw(canvas[HEADER_HEIGHT + CAMERA_HEIGHT :], len(look.answers) - 1)
+    panel.draw(canvas[HEADER_HEIGHT + CAMERA_HEIGHT :], len(answers) - 1)
     buffer = io.BytesIO()
     Image.fromarray(canvas).save(buffer, format="JPEG", quality=QUALITY)
     return buffer.getvalue(), look.seen.answer.stamp_ns
