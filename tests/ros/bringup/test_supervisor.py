@@ -86,6 +86,8 @@ def test_stopped_it_interrupts_its_nodes_and_ends_without_an_error(started, tmp_
     supervisor, _, thread, codes = started()
     wait_for(lambda: len(starts(tmp_path)) == 1)
     sleep(0.1)
+    # Ctrl-C at a terminal goes to a whole group: the nodes must not hear it beside the supervisor's own interrupt
+    assert os.getpgid(supervisor.pid("/n")) == supervisor.pid("/n")
     supervisor.stop()
     thread.join(10)
     assert codes == [0]
