@@ -1,7 +1,8 @@
 """The reward node with a stop watch: `python benchmarks/latency_node.py LOG [--forward 0.15] --ros-args …`.
 
 What the model's own forward took is measured around the encoder's network, without conversion and transform. LOG
-becomes a JSON list of every message: stamp [ns], when its publication was done [ns], forward, inference, age [s].
+becomes JSON: every message with its stamp and when its publication was done [ns], forward, inference and age [s]; and
+the percentiles of each stage [s] over the latest sets, as /diagnostics has them.
 """
 
 import json
@@ -16,6 +17,7 @@ from robo_reward_ros.reward_node import RewardNode
 from robo_reward_ros.ros_lifecycle import spin, told
 
 LOG: list[dict[str, Any]] = []
+STAGES: dict[str, dict[str, float]] = {}
 FORWARD = {"seconds": 0.0}
 
 
@@ -60,6 +62,13 @@ class TimedNode(RewardNode):
         self.core._publish = timed
         return done
 
+    @told
+    def on_deactivate(self, state: Any) -> Any:
+        """Note what each stage took, and fall silent."""
+        for stage, took in self.core.timing.summary().items():
+            STAGES[stage] = {"p50": took.p50, "p95": took.p95, "largest": took.largest}
+        return super().on_deactivate(state)
+
 
 def note(answer: Answer) -> None:
     """Note an answer that went out just now."""
@@ -84,7 +93,7 @@ def main() -> None:
     try:
         spin(TimedNode)
     finally:
-        path.write_text(json.dumps(LOG))
+        path.write_text(json.dumps({"answers": LOG, "stages": STAGES}))
 
 
 if __name__ == "__main__":

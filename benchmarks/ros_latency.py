@@ -96,7 +96,13 @@ def run(seconds: float, *, forward: float, threads: int, number: int) -> dict[st
                 process.send_signal(signal.SIGINT)
                 process.wait(20)
             talker.close()
-        return measured(json.loads(log.read_text()), warm=2.0) | {
+        noted = json.loads(log.read_text())
+        stages = {
+            stage: {name: round(1e3 * value, 2) for name, value in took.items()}
+            for stage, took in noted["stages"].items()
+        }
+        return measured(noted["answers"], warm=2.0) | {
+            "stages_ms": stages,
             "forward_s": forward or None,
             "torch_threads": threads,
             "states": usage,
