@@ -171,7 +171,7 @@ def _drivers(robot: Robot, common: Mapping[str, Any]) -> list[NodeDescription]:
                     package="realsense2_camera",
                     executable="realsense2_camera_node",
                     name=name,
-                    **(placed | {"parameters": parameters, "remappings": {}}),
+                    **{**placed, "parameters": parameters, "remappings": {}},
                 )
             )
     return found

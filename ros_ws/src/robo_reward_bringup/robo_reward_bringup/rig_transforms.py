@@ -39,7 +39,7 @@ def transforms_of_rig(path: Path, common: Mapping[str, Any]) -> list[NodeDescrip
                 executable="static_transform_publisher",
                 name=f"transform_of_{short(name)}",
                 arguments=(*words, *frames),
-                **(dict(common) | {"remappings": {}}),
+                **{**common, "remappings": {}},
             )
         )
     return found
