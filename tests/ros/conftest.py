@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ros_ws" / "src" / "robo_reward_ros"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ros_ws" / "src" / "robo_reward_bringup"))
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))  # the soak's faults are tests, too
 
