@@ -152,6 +152,7 @@ def test_a_stopped_arm_stands_at_once_and_takes_no_command(build):
     here = arm.snapshot().position
     arm.stop(stopped=True)
     assert arm.stopped
+    assert np.array_equal(arm.scene.joint_target, here[:5])  # it does not go on pressing either
     arm.advance(0.5)
     assert np.abs(arm.snapshot().position - here)[:5].max() < 0.03
     with pytest.raises(ValueError, match="the arm is in a protective stop"):

@@ -46,6 +46,16 @@ def test_the_tool_goes_where_it_is_sent_and_arrives_in_time(scenes):
     assert scene.gripper_width < 2e-3
 
 
+def test_what_is_observed_after_a_motion_is_the_state_that_was_reached(scenes):
+    import mujoco
+
+    for scene in scenes.values():
+        begin(scene).move_tool(np.array([0.02, 0.01, -0.02]), gripper_width=0.0, duration=0.1)
+        seen = scene.observation
+        mujoco.mj_forward(scene.model, scene.data)
+        assert np.array_equal(seen, scene.observation)  # not that of one physics step before
+
+
 def test_halves_of_a_motion_end_where_the_whole_does(scenes):
     scene = scenes["reach"]
     target = begin(scene).joint_target + 0.1
