@@ -15,9 +15,11 @@ def layout_of(remembered: Any, num_rows: int) -> Layout | None:
     """Give what memories that can be put together agree on; None where rows cannot be told apart.
 
     Rows are told apart where everything that is remembered is a tensor with one entry a row along its first axis, in
-    dataclasses, mappings and tuples of any depth, or a number or text that all rows share.
+    dataclasses and mappings of any depth, or a whole number, text or texts that all rows share. A tuple of anything
+    else holds an entry a row, each in a form of its own.
     """
-    if remembered is None or isinstance(remembered, str | int | float):
+    texts = isinstance(remembered, tuple) and all(isinstance(each, str) for each in remembered)
+    if remembered is None or texts or isinstance(remembered, str | int):
         return ("same", remembered)
     if isinstance(remembered, Tensor):
         if remembered.ndim == 0 or remembered.shape[0] != num_rows:
@@ -59,16 +61,8 @@ def join_rows(remembered: Sequence[Any]) -> Any:
 def _parts(remembered: Any) -> dict[Any, Any] | None:
     if is_dataclass(remembered) and not isinstance(remembered, type):
         return {each.name: getattr(remembered, each.name) for each in fields(remembered)}
-    if isinstance(remembered, Mapping):
-        return dict(remembered)
-    if isinstance(remembered, tuple):
-        return dict(enumerate(remembered))
-    return None
+    return dict(remembered) if isinstance(remembered, Mapping) else None
 
 
 def _rebuilt(like: Any, parts: dict[Any, Any]) -> Any:
-    if isinstance(like, tuple):
-        return tuple(parts.values())
-    if isinstance(like, Mapping):
-        return parts
-    return type(like)(**parts)
+    return parts if isinstance(like, Mapping) else type(like)(**parts)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from robo_reward.rl.environments import Environments
 
 
+@runtime_checkable
 class Recording(Protocol):
     """Plays scripted demonstrations of the task; see `robo-reward record`."""
 
@@ -33,6 +34,8 @@ class TrainingTask:
     """The task in words, by which its reward model is found; None = what the environment says."""
     cameras: Sequence[str] = ()
     """Cameras that the reward model looks through; none where the environment puts pictures into `info` itself."""
+    camera_prefix: str = ""
+    """Before each camera's name in recordings, and so in reward models that were fitted to them."""
     step_duration: float | None = None
     """Time between two actions [s]; None = what the environment says."""
     parallel: bool = False
@@ -51,6 +54,7 @@ class TrainingTask:
         return Environments(
             make=_entry_point(self.env) if isinstance(self.env, str) else self.env,
             cameras=tuple(self.cameras),
+            camera_prefix=self.camera_prefix,
             step_duration=self.step_duration,
             parallel=self.parallel,
             only_one=self.only_one,

@@ -19,6 +19,7 @@ class CameraInfo(gymnasium.Wrapper):
     Args:
         env: One environment.
         cameras: Names that `frames` knows; ("render",) for `render()`.
+        prefix: Put before each name: what recordings, and reward models fitted to them, call the cameras.
         step_duration: Simulated or real time of a step [s]; None = what the environment says, by `step_duration` or
             by the frame rate of its metadata.
 
@@ -27,8 +28,11 @@ class CameraInfo(gymnasium.Wrapper):
             duration that is not positive.
     """
 
-    def __init__(self, env: gymnasium.Env, *, cameras: Sequence[str], step_duration: float | None = None) -> None:
+    def __init__(
+        self, env: gymnasium.Env, *, cameras: Sequence[str], prefix: str = "", step_duration: float | None = None
+    ) -> None:
         super().__init__(env)
+        self._prefix = prefix
         self._cameras = tuple(cameras)
         self._own = getattr(env.unwrapped, "frames", None)
         if not self._cameras or len(set(self._cameras)) != len(self._cameras):
@@ -60,7 +64,7 @@ class CameraInfo(gymnasium.Wrapper):
 
     def _pictures(self) -> dict[str, UInt8[np.ndarray, "3 _height _width"]]:
         pictures = {"render": self.env.render()} if self._own is None else self._own(self._cameras)
-        return {name: _channels_first(np.asarray(picture)) for name, picture in pictures.items()}
+        return {self._prefix + name: _channels_first(np.asarray(picture)) for name, picture in pictures.items()}
 
 
 def _channels_first(picture: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "3 _height _width"]:

@@ -29,6 +29,8 @@ class Environments:
     """The task in words."""
     cameras: Sequence[str] = ()
     """Cameras that are put into `info`; none where no reward model looks, or where the environment does it itself."""
+    camera_prefix: str = ""
+    """Before each camera's name in `info`: what recordings, and reward models fitted to them, call it."""
     step_duration: float | None = None
     """Time of a step [s]; None = the environment says."""
     parallel: bool = False
@@ -64,7 +66,7 @@ class Environments:
         env = self.make()
         if not seen or not self.cameras:
             return env
-        return CameraInfo(env, cameras=self.cameras, step_duration=self.step_duration)
+        return CameraInfo(env, cameras=self.cameras, prefix=self.camera_prefix, step_duration=self.step_duration)
 
 
 def registered(id: str, *, imports: Sequence[str] = (), **arguments: Any) -> gymnasium.Env:

@@ -11,7 +11,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 from robo_reward.errors import RoboRewardError
 
-COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num")
+COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "_episode_num", "exploration_rate")
 """Of Stable-Baselines3's algorithms; each has some of them."""
 
 _BUFFER_FILE, _LEARNER_FILE = "buffer.npz", "learner.pt"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from stable_baselines3 import DQN, PPO, SAC
@@ -32,6 +32,7 @@ class LearnerInputs:
     """γ of the moment where it changes; None = the learner's own constant one."""
 
 
+@runtime_checkable
 class Learner(Protocol):
     """Settings of an algorithm."""
 
@@ -207,6 +208,11 @@ class Ppo:
     def __post_init__(self) -> None:
         _check_common(self.num_envs, self.discount, self.learning_rate)
         _check_positive(batch_size=self.batch_size, steps_per_env=self.steps_per_env, epochs=self.epochs)
+        if self.rollout_steps % self.batch_size:
+            raise ValueError(
+                f"batch_size must divide a rollout of num_envs * steps_per_env = {self.rollout_steps} steps, got "
+                f"{self.batch_size}"
+            )
 
     @property
     def rollout_steps(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -13,6 +13,7 @@ from robo_reward.rl.environment_info import DENSE_REWARD, FRAMES, STAMP, SUCCESS
 from robo_reward.rl.learning_reward import RewardMode
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Chooses actions; the policies of Stable-Baselines3 do."""
 

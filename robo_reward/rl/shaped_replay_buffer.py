@@ -1,7 +1,7 @@
 """A replay buffer that keeps potentials, not shaped rewards: the reward is made when a transition is sampled."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
@@ -13,6 +13,7 @@ from robo_reward.rl.learning_reward import RewardMode, perceived_reward, transit
 from robo_reward.rl.transitions import ScoredTransitions
 
 
+@runtime_checkable
 class TransitionSource(Protocol):
     """Where transitions come from, with the potentials of their ends; `ScoredVectorEnv` is one."""
 
