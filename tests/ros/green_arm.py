@@ -35,6 +35,7 @@ class GreenArm(Node):
         super().__init__("green_arm", context=context)
         self.place, self.commands, self.resets, self.shown = 0.1, [], 0, True
         self.sets = self.last_ns = 0
+        self.silent = False
         self._lockstep = lockstep
         self._joints = self.create_publisher(JointState, "joint_states", 10)
         self._camera = self.create_publisher(Image, "camera/image_raw", 1)
@@ -45,9 +46,10 @@ class GreenArm(Node):
         self.robot_ok.publish(Bool(data=True))
         if not lockstep:
             self.create_timer(0.05, self.show)
-        self._over = Event()
 
     def show(self) -> None:
+        if self.silent:
+            return
         stamp_ns = max(self.get_clock().now().nanoseconds, self.last_ns + 1)
         self.last_ns = stamp_ns
         state = JointState(name=["other", "slide"], position=[9.0, self.place])

@@ -51,7 +51,7 @@ class Demo:
 
     output: Path
     episodes: int = 3
-    demonstrations: int = 16
+    demonstrations: int = 24
     task: str = "reach"
     domain: int = 78
     """ROS_DOMAIN_ID."""

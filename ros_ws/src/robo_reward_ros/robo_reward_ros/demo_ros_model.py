@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from robo_reward_ros.demo_ros_demonstrations import record_demonstrations
 from robo_reward_ros.demo_ros_processes import run
-from robo_reward_sim.table_top.recording import TableTopRecording
 
 CAMERAS = ("front", "side")
 ENCODER_BATCH = "reward_model.encoder.batch_size=2"
@@ -13,14 +13,14 @@ ENCODER_BATCH = "reward_model.encoder.batch_size=2"
 FIT = ("reward_model=process", "embeddings=none", "reward_model.fit.members=4", "reward_model.fit.components=48")
 
 
-def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed: int = 0) -> Path:
+def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed: int = 1000) -> Path:
     """Record demonstrations of a table-top task and fit a process model to them, where that was not done before.
 
     Args:
         folder: Takes `demonstrations`, a LeRobot data set, `model`, and logs.
         task: Of the table top.
         demonstrations: How many.
-        seed: Of the first start.
+        seed: Of their starts.
 
     Returns:
         The folder of the fitted model.
@@ -31,18 +31,7 @@ def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed:
     """
     recorded, model = folder / "demonstrations", folder / "model"
     if not recorded.exists():
-        recording = TableTopRecording(
-            tasks=[task],
-            demonstrations=demonstrations,
-            successes=0,
-            failures=0,
-            cameras=list(CAMERAS),
-            image_size=112,
-            step_duration=0.1,
-            seed=seed,
-            num_workers=1,
-        )
-        recording.record_demonstrations(recorded)
+        record_demonstrations(recorded, task=task, cameras=CAMERAS, episodes=demonstrations, seed=seed)
     if not model.exists():
         arguments = ["fit", *FIT, f"episodes.path={recorded}", f"output={model}"]
         run("robo_reward.cli.main", arguments, log=folder / "logs" / "fit.log")

@@ -7,10 +7,11 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -53,18 +54,17 @@ def main(words: Sequence[str] | None = None) -> int:
     if len(said) < 2 or len(topics) != len(said) - 1:
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    # an interrupted recorder still writes what it has
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopped = Event()
+    for told_to_end in (signal.SIGINT, signal.SIGTERM):  # never in the middle of a message
+        signal.signal(told_to_end, lambda *_: stopped.set())
     executor = SingleThreadedExecutor()
     with Writer(Path(said[0]), version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         node = Recorder(writer, topics)
         executor.add_node(node)
-        node.create_timer(0.1, lambda: None)  # Ctrl-C is heard between two callbacks
-        try:
-            executor.spin()
-        except (KeyboardInterrupt, ExternalShutdownException):
-            sys.stderr.write(f"{node.written} messages are in {said[0]}\n")
+        while not stopped.is_set():
+            executor.spin_once(timeout_sec=0.1)
+    sys.stderr.write(f"{node.written} messages are in {said[0]}\n")
     node.destroy_node()
     rclpy.try_shutdown()
     return 0

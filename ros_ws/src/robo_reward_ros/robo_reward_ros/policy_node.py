@@ -4,12 +4,12 @@ import math
 import re
 import signal
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Event
 from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -57,14 +57,17 @@ class PolicyNode(Node):
             self.create_timer(LOCKSTEP_PERIOD, self._on_lockstep, clock=STEADY)
         else:  # on the clock of the node: while a simulator's time stands still nothing is commanded
             self.create_timer(self._robot.action_duration, self._act)
-        # Ctrl-C is heard between two callbacks: there must be one though nothing else happens
-        self.create_timer(0.1, lambda: None, clock=STEADY)
         self._running = True
 
     def hold(self) -> None:
         """Command the arm to stay where it was commanded to be."""
         if not self._arm.missing:
             self._arm.hold(self._robot.steps_per_action)
+
+    def end(self) -> None:
+        """Have the arm hold, for the last time."""
+        self.hold()
+        self._arm.delivered(1.0)
 
     def _on_lockstep(self) -> None:
         if self._arm.came:
@@ -132,16 +135,18 @@ def _limits(given: dict[str, Any], robot: RobotSettings) -> PolicyLimits:
 
 def main() -> None:
     """Run the node until it is told to stop; the last thing that it says is that the arm shall hold."""
-    # rclpy's own handler would end the context before the arm is told
+    # rclpy's own handlers would end the context before the arm is told
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopped = Event()
+    for told_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told_to_end, lambda *_: stopped.set())
     executor = SingleThreadedExecutor()
     node = PolicyNode()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        node.hold()
+        while not stopped.is_set():
+            executor.spin_once(timeout_sec=0.1)
+        node.end()
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

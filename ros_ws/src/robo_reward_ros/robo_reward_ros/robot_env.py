@@ -145,6 +145,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         """Have the arm hold, cut the episode, and leave the network."""
         if self._link.node.context.ok():
             self.hold()
+            self._link.arm.delivered(1.0)
             self._cut("the environment was closed")
             self._link.close()
 
@@ -246,6 +247,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             yield
         except KeyboardInterrupt:
             self.hold()
+            self._link.arm.delivered(1.0)
             raise
 
 

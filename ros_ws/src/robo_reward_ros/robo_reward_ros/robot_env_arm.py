@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from builtin_interfaces.msg import Duration
 from jaxtyping import Float, Float64
+from rclpy.duration import Duration as RosDuration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -138,6 +139,10 @@ class ArmPort:
     def hold(self, steps: int = 1) -> None:
         """Command the arm to stay where it was commanded to be, or is."""
         self._command([self._reference()] * steps)
+
+    def delivered(self, seconds: float) -> bool:
+        """Wait until every listener has the last command: one of a program that ended might be lost."""
+        return self._commands.wait_for_all_acked(RosDuration(seconds=seconds))
 
     def forget_command(self) -> None:
         """Begin from where the arm is: somebody else moved it."""

@@ -76,7 +76,7 @@ def train(training: RobotTraining) -> dict[str, Any]:
     """
     began, output = time.monotonic(), training.output
     model = training.model or fit_to_demonstrations(
-        output / "reward", task=training.task, demonstrations=training.demonstrations, seed=training.seed
+        output / "reward", task=training.task, demonstrations=training.demonstrations
     )
     _tell(f"the reward model is {model} ({time.monotonic() - began:.0f} s)")
     words = bring_up_words(
@@ -86,7 +86,9 @@ def train(training: RobotTraining) -> dict[str, Any]:
         success_reward=training.success_reward,
         seed=training.seed,
     )
-    described = sim_arm_robot(discount=training.discount, success_reward=training.success_reward, reset_timeout=120.0)
+    described = sim_arm_robot(
+        discount=training.discount, success_reward=training.success_reward, horizon=30, reset_timeout=120.0
+    )
     (output / "robot.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     environment = {"ROS_DOMAIN_ID": str(training.domain), "OMP_NUM_THREADS": "1"}
     started = time.monotonic()
@@ -123,8 +125,8 @@ def _learn(training: RobotTraining, env: RobotEnv) -> TrainingResult:
     learner = Sac(
         num_envs=1,
         discount=training.discount,
-        entropy=0.01,
-        learning_starts=min(300, training.steps // 2),
+        entropy=0.002,
+        learning_starts=min(150, training.steps // 2),
         updates_per_step=training.updates,
     )
     return Training(
