@@ -141,8 +141,7 @@ def test_a_point_that_cameras_follow_is_told_with_its_covariance(bench, rig, tmp
 def test_the_picture_for_people_is_drawn_only_while_somebody_looks_and_at_most_five_times_a_second(bench):
     live, told = bench(), []
     watch(live, 0.1, 0.2, 0.3)
-    drawing = live.node.session._view._worker
-    assert drawing.idle
+    assert live.node.session._view._due == 0.0
     looking_in = live.client.create_subscription(CompressedImage, "reward_node/debug/compressed", told.append, 10)
     until(lambda: live.node._voices.debug_wanted, seconds=10)
     began = time.monotonic()
