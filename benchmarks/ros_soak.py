@@ -167,7 +167,7 @@ def soak(sets: int, *, good_sets: int, lasting: float, say: bool = True) -> dict
     with tempfile.TemporaryDirectory() as folder:
         node = start_node(Path(folder), soaked.domain)
         try:
-            soaked.bring_up()
+            soaked.bring_up(seconds=120.0)
             soaked.robot_said(ok=True)
             for each in rounds(soaked, stale_after=SETTINGS["stale_after"], good_sets=good_sets, lasting=lasting):
                 done.append(each)

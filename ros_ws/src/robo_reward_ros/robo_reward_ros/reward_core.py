@@ -65,10 +65,9 @@ class RewardCore:
         seen: Callable[[Seen], None] | None = None,
     ) -> None:
         self._settings, self._clocks, self._publish, self._seen = settings, clocks, publish, seen
-        self.health = Health(settings.limits, now=clocks.steady())
-        self.timing = StageTiming()
-        states = StateHistory({}, 0.0) if states is None else states
-        self._door = PictureDoor(settings, health=self.health, timing=self.timing, states=states)
+        self.health, self.timing = Health(settings.limits, now=clocks.steady()), StageTiming()
+        felt = states or StateHistory({}, 0.0)
+        self._door = PictureDoor(settings, health=self.health, timing=self.timing, states=felt)
         self._teller = EpisodeTeller(bound, step_duration=settings.step_duration)
         self.allow_spread(settings.max_spread)
         self._generation: int | None = None  # of the frame sets of the episode
