@@ -51,8 +51,8 @@ class Demo:
 
     output: Path
     episodes: int = 3
-    demonstrations: int = 24
-    task: str = "reach"
+    demonstrations: int = 12
+    task: str = "open"
     domain: int = 78
     """ROS_DOMAIN_ID."""
     seed: int = 20
@@ -69,7 +69,9 @@ def show(demo: Demo) -> Comparison:
     """
     began, output = time.monotonic(), demo.output
     _tell(f"1/5 a reward model is fitted to {demo.demonstrations} scripted demonstrations of '{demo.task}' …")
-    model = fit_to_demonstrations(output / "reward", task=demo.task, demonstrations=demo.demonstrations)
+    model = fit_to_demonstrations(
+        output / "reward", task=demo.task, demonstrations=demo.demonstrations, everywhere=False
+    )
     _tell(f"    {model}, after {time.monotonic() - began:.0f} s")
     bag, rewarded = output / "bag", output / "bag_rewarded"
     since_ns = _play_and_record(demo, model, bag)

@@ -1,7 +1,7 @@
 """Rewards of a bag, those that came live beside those that relabelling gave: are they the same numbers? No ROS."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ class Told:
     terminated: bool
     truncated: bool
     status: int
-    progress: float
+    progress: float = field(compare=False)  # NaN equals nothing; `numbers` has it, too
     numbers: tuple[str, ...]
     """Hexadecimal: equal bit for bit, NaN too."""
 

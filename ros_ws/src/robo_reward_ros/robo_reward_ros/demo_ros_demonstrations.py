@@ -18,8 +18,10 @@ _LOW, _HIGH = np.array([0.30, -0.22, 0.03]), np.array([0.60, 0.22, 0.34])
 _REACHED, _MOST_MOVES = 0.01, 25
 
 
-def record_demonstrations(folder: Path, *, task: str, cameras: Sequence[str], episodes: int, seed: int) -> None:
-    """Record a task's expert as a LeRobot data set; three in four begin with the tool moved to a random place.
+def record_demonstrations(
+    folder: Path, *, task: str, cameras: Sequence[str], episodes: int, seed: int, everywhere: bool
+) -> None:
+    """Record a task's expert as a LeRobot data set.
 
     Args:
         folder: The new data set; must not exist.
@@ -27,6 +29,7 @@ def record_demonstrations(folder: Path, *, task: str, cameras: Sequence[str], ep
         cameras: Of the table top; recorded as `observation.images.NAME`.
         episodes: How many.
         seed: Of the first start.
+        everywhere: Three in four begin with the tool moved to a random place.
 
     Raises:
         OutputError: `folder` exists, or the disk is full.
@@ -39,7 +42,8 @@ def record_demonstrations(folder: Path, *, task: str, cameras: Sequence[str], ep
     try:
         with LeRobotWriter(folder, features, fps=1 / env.step_duration, robot_type="table_top_arm") as writer:
             while written < episodes:
-                frames = _played(env, task, cameras, start=start, place=rng.uniform(_LOW, _HIGH) if start % 4 else None)
+                place = rng.uniform(_LOW, _HIGH) if everywhere and start % 4 else None
+                frames = _played(env, task, cameras, start=start, place=place)
                 start += 1
                 if len(frames) < LEAST:
                     continue

@@ -13,13 +13,14 @@ ENCODER_BATCH = "reward_model.encoder.batch_size=2"
 FIT = ("reward_model=process", "embeddings=none", "reward_model.fit.members=4", "reward_model.fit.components=48")
 
 
-def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed: int = 1000) -> Path:
+def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, everywhere: bool, seed: int = 1000) -> Path:
     """Record demonstrations of a table-top task and fit a process model to them, where that was not done before.
 
     Args:
         folder: Takes `demonstrations`, a LeRobot data set, `model`, and logs.
         task: Of the table top.
         demonstrations: How many.
+        everywhere: They begin with the tool anywhere: learners go everywhere.
         seed: Of their starts.
 
     Returns:
@@ -31,7 +32,9 @@ def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, seed:
     """
     recorded, model = folder / "demonstrations", folder / "model"
     if not recorded.exists():
-        record_demonstrations(recorded, task=task, cameras=CAMERAS, episodes=demonstrations, seed=seed)
+        record_demonstrations(
+            recorded, task=task, cameras=CAMERAS, episodes=demonstrations, seed=seed, everywhere=everywhere
+        )
     if not model.exists():
         arguments = ["fit", *FIT, f"episodes.path={recorded}", f"output={model}"]
         run("robo_reward.cli.main", arguments, log=folder / "logs" / "fit.log")

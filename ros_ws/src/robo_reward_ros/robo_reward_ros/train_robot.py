@@ -76,7 +76,7 @@ def train(training: RobotTraining) -> dict[str, Any]:
     """
     began, output = time.monotonic(), training.output
     model = training.model or fit_to_demonstrations(
-        output / "reward", task=training.task, demonstrations=training.demonstrations
+        output / "reward", task=training.task, demonstrations=training.demonstrations, everywhere=True
     )
     _tell(f"the reward model is {model} ({time.monotonic() - began:.0f} s)")
     words = bring_up_words(

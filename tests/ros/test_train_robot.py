@@ -1,0 +1,94 @@
+"""Learning on the simulated arm: settings, processes, and a whole small training over DDS."""
+
+import json
+import signal
+from time import sleep
+
+import numpy as np
+import pytest
+from robo_reward_ros.demo_ros_processes import ProcessError, check_running, run, running
+from robo_reward_ros.robot_env_settings import robot_of
+from robo_reward_ros.robot_env_sim_arm import ARM_JOINTS, GRIPPER_JOINT, OPEN, SHUT, STEP_DURATION, TOOL_SPEED
+from robo_reward_ros.robot_env_sim_arm import sim_arm_robot as described
+
+
+def test_the_simulated_arm_is_described_as_its_simulator_has_it():
+    kinematics = pytest.importorskip("robo_reward_sim.table_top.kinematics", reason="pip install 'robo-reward[sim]'")
+    from robo_reward_sim.table_top import environment, task
+
+    assert (ARM_JOINTS, GRIPPER_JOINT) == (kinematics.ARM_JOINTS, kinematics.GRIPPER_JOINT)
+    assert (OPEN, SHUT) == (kinematics.MAX_WIDTH / 2, 0.0)
+    assert (TOOL_SPEED, STEP_DURATION) == (task.TOOL_SPEED, environment.STEP_DURATION)
+
+
+def test_an_action_moves_the_tool_of_the_simulated_arm_as_the_task_says():
+    kinematics = pytest.importorskip("robo_reward_sim.table_top.kinematics", reason="pip install 'robo-reward[sim]'")
+    robot, episodes = robot_of(described(horizon=7))
+    assert (robot.lockstep, robot.use_sim_time, episodes.horizon, episodes.seed_node) == (True, True, 7, "sim_arm_node")
+    arm = kinematics.ArmKinematics()
+    start = arm.joints_at(np.array([0.45, 0.0, 0.2]))
+    moved = robot.actions.targets(np.array([1.0, -1.0, 0.5, 1.0]), np.append(start, OPEN))
+    assert moved[-1] == SHUT
+    change = arm.tool_position(moved[:-1]) - arm.tool_position(start)
+    assert change == pytest.approx([0.015, -0.015, 0.0075], abs=1e-4)
+
+
+def test_an_observation_that_there_is_none_of_is_refused():
+    with pytest.raises(ValueError, match="observation must be one of learner, task, got 'pixels'"):
+        described(observation="pixels")
+
+
+def test_a_program_that_fails_is_named_with_the_end_of_its_log(tmp_path):
+    (tmp_path / "log").write_text("")
+    with pytest.raises(ProcessError, match=r"(?s)json.tool failed \(exit status \d+\); .*log ends so:\n.*"):
+        run("json.tool", [str(tmp_path / "absent")], log=tmp_path / "log")
+
+
+def test_a_program_beside_this_one_is_interrupted_and_its_children_do_not_outlive_it(tmp_path):
+    log = tmp_path / "log"
+    with running("http.server", ["0", "--bind", "127.0.0.1"], log=log) as process:
+        check_running(process, "the server", log=log)
+        sleep(0.5)
+    assert process.poll() is not None
+    with pytest.raises(ProcessError, match=r"the server ended \(exit status "):
+        check_running(process, "the server", log=log)
+
+
+@pytest.mark.slow
+def test_a_training_over_dds_completes_with_the_right_sums(tmp_path):
+    for name in ("rclpy", "robo_reward_msgs", "robo_reward_bringup", "stable_baselines3", "tensorboard", "mujoco"):
+        pytest.importorskip(name, reason=f"{name} is not installed: `make ros`, and pip install 'robo-reward[sim,rl]'")
+    from robo_reward_ros.train_robot import RobotTraining, train
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        (tmp_path / "model.yaml").write_text(MODEL)
+        training = RobotTraining(
+            output=tmp_path, model=tmp_path / "model.yaml", steps=60, every=60, episodes=2, judged=1, domain=DOMAIN
+        )
+        summary = train(training)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert summary["steps"] == 60
+    assert 0 <= summary["success_rate"] <= 1
+    line = json.loads((tmp_path / "training" / "metrics.jsonl").read_text().splitlines()[-1])
+    # nobody succeeds by chance in two episodes: what was paid is γ^T Φ_T − Φ_0 or less, and finite
+    assert abs(line["episodes/shaping_return"]) < 1.0 or np.isnan(line["episodes/shaping_return"])
+    assert (tmp_path / "training" / "best_policy.zip").is_file()
+    assert (tmp_path / "robot.yaml").is_file()
+
+
+DOMAIN = 210
+MODEL = """
+encoder:
+  _target_: robo_reward.perception.embedded_encoder.embedded_encoder
+  device: cpu
+  runtime: torch
+  precision: float32
+  batch_size: 2
+reward_model:
+  _target_: robo_reward.models.prompt_similarity.PromptSimilarity
+  goal: [the gripper is in the red ball]
+  baseline: [a table]
+  alpha: 0.5
+"""
