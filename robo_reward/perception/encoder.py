@@ -133,7 +133,7 @@ def embed_clip(encoder: ImageEncoder, clip: Clip) -> EmbeddedClip:
     embedding = torch.full((batch, time, len(clip.cameras), encoder.dim), float("nan"))
     seen = [clip.present[..., view].reshape(-1) for view in range(len(clip.cameras))]
     pixels = [
-        encoder.prepare(frames.reshape(-1, *frames.shape[2:])[mask])
+        encoder.prepare(_rows(frames.reshape(-1, *frames.shape[2:]), mask))
         for frames, mask in zip(clip.views.values(), seen, strict=True)
         if bool(mask.any())
     ]
@@ -142,3 +142,8 @@ def embed_clip(encoder: ImageEncoder, clip: Clip) -> EmbeddedClip:
         flat = embedding.reshape(-1, len(clip.cameras), encoder.dim)
         flat.transpose(0, 1)[rows.T] = encoder.embed(torch.cat(pixels))
     return EmbeddedClip(embedding=embedding, cameras=clip.cameras, stamp=clip.stamp)
+
+
+def _rows(frames: UInt8[Tensor, "frame 3 _h _w"], mask: Bool[Tensor, " frame"]) -> UInt8[Tensor, "_seen 3 _h _w"]:
+    """Take the masked frames; all of them without a copy."""
+    return frames if bool(mask.all()) else frames[mask]
