@@ -17,6 +17,9 @@ setup(
             "reward_node = robo_reward_ros.reward_node:main",
             "gate_node = robo_reward_ros.gate_node:main",
             "sim_arm_node = robo_reward_ros.sim_arm_node:main",
+            "policy_node = robo_reward_ros.policy_node:main",
+            "train_robot = robo_reward_ros.train_robot:main",
+            "demo_ros = robo_reward_ros.demo_ros:main",
         ]
     },
 )

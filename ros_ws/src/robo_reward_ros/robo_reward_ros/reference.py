@@ -7,7 +7,9 @@ from pathlib import Path
 
 from robo_reward_ros.gate_parameters import GATE_PARAMETERS
 from robo_reward_ros.parameters import ParameterTable
+from robo_reward_ros.policy_parameters import POLICY_PARAMETERS, POLICY_PORTS
 from robo_reward_ros.reward_parameters import REWARD_PARAMETERS
+from robo_reward_ros.sim_arm_parameters import SIM_ARM_PARAMETERS, SIM_ARM_PORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ def page() -> str:
         + _section("reward_node", REWARD_PORTS, REWARD_PARAMETERS)
         + "\nParameters marked *live* may be changed at any time; the others while the node is unconfigured.\n\n"
         + _section("gate_node", GATE_PORTS, GATE_PARAMETERS)
+        + "\n"
+        + _section("policy_node", [Port(*each) for each in POLICY_PORTS], POLICY_PARAMETERS)
+        + "\n"
+        + _section("sim_arm_node", [Port(*each) for each in SIM_ARM_PORTS], SIM_ARM_PARAMETERS)
     )
 
 
