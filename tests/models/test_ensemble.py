@@ -4,6 +4,7 @@ from fake_encoder import FakeEncoder
 from reward_model import CONTRACT, random_clip
 
 from robo_reward.models.ensemble import RULES, EnsembleModel, less_deviation
+from robo_reward.models.trajectory_match import TrajectoryMatch
 from robo_reward.perception.encoder import EmbeddedClip, embed_clip
 from robo_reward.perception.fitting import FittableRewardModel, LabelledClip
 from robo_reward.reward_model import Estimate
@@ -58,6 +59,26 @@ def test_it_can_be_fitted_and_rebuilt_from_plain_data():
     other = EnsembleModel(ENCODER, models=[NEAR, FAR], penalty=0.0)
     assert other.version != model.version
     assert not torch.equal(other.estimate(clip).progress, model.estimate(clip).progress)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> EnsembleModel:
+    """Members that look back at frames, each with tensors of its own."""
+    clips = [LabelledClip(clip=embed_clip(ENCODER, random_clip(time=12, seed=seed)), success=True) for seed in range(3)]
+    members = [TrajectoryMatch(ENCODER, directions=4, positions=8, context=each, quantile=0.99) for each in (3, 5)]
+    return EnsembleModel(ENCODER, models=members, rule="mean").fitted_to(clips)
+
+
+@pytest.mark.parametrize("law", CONTRACT, ids=lambda law: law.__name__)
+def test_members_that_look_back_remember_each_what_it_needs(law, fitted):
+    law(fitted)
+
+
+def test_fitted_members_come_back_each_with_its_own_tensors(fitted):
+    again = EnsembleModel(ENCODER, **fitted.settings, weights=fitted.weights)
+    assert again.version == fitted.version
+    assert [each.version for each in again.members] == [each.version for each in fitted.members]
+    assert len({each.version for each in again.members}) == 2
 
 
 @pytest.mark.parametrize(
