@@ -58,8 +58,10 @@ def test_a_program_beside_this_one_is_interrupted_and_its_children_do_not_outliv
 def test_a_training_over_dds_completes_with_the_right_sums(tmp_path):
     for name in ("rclpy", "robo_reward_msgs", "robo_reward_bringup", "stable_baselines3", "tensorboard", "mujoco"):
         pytest.importorskip(name, reason=f"{name} is not installed: `make ros`, and pip install 'robo-reward[sim,rl]'")
+    import ros_bench  # imports rclpy without the warning of what it imports
     from robo_reward_ros.train_robot import RobotTraining, train
 
+    assert ros_bench.rclpy
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         (tmp_path / "model.yaml").write_text(MODEL)

@@ -47,7 +47,8 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
     return (
         "sim_arm",
         f"reward_model:={model}",
-        f"overrides:=[{ENCODER_BATCH}]",
+        # a YAML file says itself what its encoder is
+        *([f"overrides:=[{ENCODER_BATCH}]"] if model.is_dir() else []),
         f"cameras:=[{', '.join(names)}]",
         f"image_topics:=[{', '.join(f'cameras/{camera}/image_raw' for camera in CAMERAS)}]",
         "optional_cameras:=[]",
