@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))  # the soak's faults are tests, too
 
 # only where ROS is: doctest looks into every file
-collect_ignore = [] if find_spec("rclpy") and find_spec("robo_reward_msgs") else ["green_arm.py", "ros_bench.py"]
+collect_ignore = (
+    [] if find_spec("rclpy") and find_spec("robo_reward_msgs") else ["green_arm.py", "ros_bench.py", "sim_arm_bench.py"]
+)
 
 
 @pytest.fixture
