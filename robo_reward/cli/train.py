@@ -18,7 +18,7 @@ from robo_reward.cli.train_video import write_video
 from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
 from robo_reward.rl.learners import Learner
-from robo_reward.rl.learning_reward import PERCEIVED
+from robo_reward.rl.learning_reward import PERCEIVED, check_mode
 from robo_reward.rl.policy_evaluation import FilmedEpisode
 from robo_reward.rl.training import Training, TrainingListener, TrainingResult
 from robo_reward.rl.training_settings import TrainingSettings
@@ -57,6 +57,7 @@ def run(config: DictConfig) -> None:
 
 
 def _settings(config: DictConfig) -> TrainingSettings:
+    check_mode(config.reward)
     return TrainingSettings(
         reward=config.reward,
         success_reward=config.success_reward,
@@ -75,7 +76,7 @@ def _claim(output: Path, config: DictConfig) -> None:
     """Bind the folder to this configuration: a training goes on as it began."""
     whole = _plain(config)
     marker = output / "configuration.json"
-    if marker.exists():
+    if any((output / made).exists() for made in ("checkpoints", "demonstrations", "reward_model")) and marker.exists():
         before = json.loads(marker.read_text())
         differing = sorted(
             key for key in before | whole if key not in FREE_TO_CHANGE and before.get(key) != whole.get(key)

@@ -45,12 +45,12 @@ class TrainingTask:
     record: Recording | None = None
     """Demonstrations that a reward model is fitted to; None = there are none."""
 
-    def environments(self) -> Environments:
-        """Give what makes the environments.
+    def __post_init__(self) -> None:
+        if isinstance(self.env, str) and not all(self.env.partition(":")):
+            raise ValueError(f"task.env must be an entry point module:function, got '{self.env}'")
 
-        Raises:
-            ValueError: An entry point that is not `module:function`.
-        """
+    def environments(self) -> Environments:
+        """Give what makes the environments."""
         return Environments(
             make=_entry_point(self.env) if isinstance(self.env, str) else self.env,
             cameras=tuple(self.cameras),
@@ -78,6 +78,4 @@ class TrainingTask:
 
 def _entry_point(text: str) -> Callable[[], Any]:
     module, _, name = text.partition(":")
-    if not module or not name:
-        raise ValueError(f"task.env must be an entry point module:function, got '{text}'")
     return getattr(import_module(module), name)

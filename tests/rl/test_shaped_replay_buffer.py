@@ -133,6 +133,13 @@ def test_transitions_that_the_new_version_cannot_look_at_are_never_sampled():
     assert np.isnan(filled.buffer.potentials[:4]).all()
 
 
+def test_transitions_of_another_version_are_not_sampled_even_where_their_potentials_are_there():
+    filled = Filled(size=20).step(10)
+    filled.every()
+    filled.buffer.version_index[:9] = 7
+    assert filled.buffer.sample(50).observations.unique(dim=0).shape[0] <= ROWS
+
+
 def test_unknown_potentials_are_not_sampled_and_none_at_all_is_an_error():
     filled = Filled(source=ScoredVectorEnv(worlds(), Silent())).step(4)
     with pytest.raises(ValueError, match="no transition's reward is known: the reward model abstained on all"):

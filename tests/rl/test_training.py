@@ -31,7 +31,7 @@ class Discrete(StampedWorld):
     action_space = _Discrete(2)
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for a power cut."""
 
 
@@ -87,9 +87,9 @@ def test_a_training_that_was_cut_in_the_middle_goes_on_to_exactly_the_same_resul
 
     def cut(steps):
         if steps >= 70:
-            raise Cut
+            raise CutError
 
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         training(tmp_path / "cut", learner, world=world, on_steps=cut, **changes).run()
     assert newest_checkpoint(tmp_path / "cut" / "checkpoints").folder.name == "000000040"
     np.random.seed(99)  # what lies between the two processes does not count
