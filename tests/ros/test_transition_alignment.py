@@ -76,13 +76,16 @@ ARRIVALS = st.lists(
 @given(ARRIVALS, st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=10), st.booleans())
 def test_over_an_episode_rewards_add_up_to_the_difference_of_its_potentials(arrivals, transitions, terminates):
     judged, heard = Judged(0.3), 0
-    total, discount, last = 0.0, 1.0, 0.3
+    total, discount, last, said = 0.0, 1.0, 0.3, []
     for sets, steps in transitions:
         for potential, fate in arrivals[heard : heard + sets]:
             heard += 1
             told = doubtful(heard) if fate == "doubtful" else answer(heard, potential)
-            for _ in range({"lost": 0, "twice": 2}.get(fate, 1)):
+            if fate != "lost":
                 judged.hear(told)
+                said.append(told)
+            for again in reversed(said) if fate == "twice" else ():  # as a bridge or a recorder may
+                judged.hear(again)
             last = potential if fate in ("once", "twice") else last
         if terminates and (sets, steps) == transitions[-1]:
             judged.hear(ended(heard, last, sequence=heard + 1))
