@@ -54,7 +54,9 @@ def _fitting(config: DictConfig, demonstrations: Path, folder: Path) -> DictConf
     chosen = {name: OmegaConf.to_container(config[name], resolve=False) for name in groups}
     keys = {"watch_cameras": config.watch_cameras, "batch_size": config.batch_size, "output": str(folder)}
     composed["episodes"]["path"] = str(demonstrations)
-    return OmegaConf.create(composed | chosen | keys)
+    whole = OmegaConf.create(composed | chosen | keys)
+    assert isinstance(whole, DictConfig)  # noqa: S101  of a dictionary
+    return whole
 
 
 def _saved(config: DictConfig, folder: Path) -> DictConfig:
