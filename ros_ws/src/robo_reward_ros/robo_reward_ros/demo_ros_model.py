@@ -9,7 +9,7 @@ from robo_reward_ros.demo_ros_processes import run
 CAMERAS = ("front", "side")
 ENCODER_BATCH = "reward_model.encoder.batch_size=2"
 """As many pictures as there are in a set: a larger forward pass would look at padding."""
-# four heads that look at fewer numbers tell progress on the table top as well as the default twelve, four times as fast
+# four heads that look at fewer numbers tell progress here as well as the default twelve, four times as fast
 FIT = ("reward_model=process", "embeddings=none", "reward_model.fit.members=4", "reward_model.fit.components=48")
 
 
@@ -36,7 +36,9 @@ def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, every
             recorded, task=task, cameras=CAMERAS, episodes=demonstrations, seed=seed, everywhere=everywhere
         )
     if not model.exists():
-        arguments = ["fit", *FIT, f"episodes.path={recorded}", f"output={model}"]
+        # hops follow a learner that dithers better than the filter, which expects a demonstration's pace
+        integration = f"reward_model.integration={'mean' if everywhere else 'filter'}"
+        arguments = ["fit", *FIT, integration, f"episodes.path={recorded}", f"output={model}"]
         run("robo_reward.cli.main", arguments, log=folder / "logs" / "fit.log")
     return model
 
