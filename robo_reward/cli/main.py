@@ -15,8 +15,8 @@ VERBS: Mapping[str, str] = {
     "fit": "learn reward models from demonstrations, one for each task, and keep them in a folder",
     "relabel": "write a copy of a data set with progress, spread, potential and reward of every frame",
     "plan": "key points and way points of a task on calibrated cameras: asked of a vision-language model, or clicked",
-    "train": "learn a policy from what cameras see: checkpoints, videos; goes on exactly where it stopped",
     "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
+    "train": "learn a policy from what cameras see: checkpoints, videos; goes on exactly where it stopped",
     "calibrate": "measure cameras with a printed board: board|intrinsics|hand-eye|rig, and verify that none has moved",
 }
 
