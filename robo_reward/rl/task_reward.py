@@ -67,6 +67,8 @@ class TaskReward(VectorWrapper):
         if self._mode == "dense":
             dense = arrival_values(infos, DENSE_REWARD, ended=ended, default=np.nan)
             return np.where(np.isnan(dense), rewards, dense)
+        if self._success_reward == 0:
+            return np.zeros(len(rewards))
         if not tells(infos, SUCCESS):
             raise ValueError(f"info has no '{SUCCESS}': reward={self._mode} needs it; reward=environment does not")
         return self._success_reward * self.success

@@ -36,7 +36,7 @@ PUBLISHED = {
 
 
 def composed(name: str):
-    return compose_verb("train", [f"+experiment={EXPERIMENTS[name]}"])
+    return compose_verb("train", [f"experiment={EXPERIMENTS[name]}"])
 
 
 def test_there_is_an_experiment_for_every_published_prompt():

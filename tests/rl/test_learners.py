@@ -1,6 +1,9 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
+from gymnasium import make_vec
 from gymnasium.vector import AutoresetMode
 from stamped_worlds import Greenness, green, worlds
 
@@ -96,6 +99,15 @@ def test_success_is_that_of_the_true_last_state():
     rewards = [env.step(np.zeros((3, 1)))[1].tolist() for _ in range(4)]
     # environment 0 ends in its third step, a success, and its info tells of the next episode's first state already
     assert rewards == [[0, 0, 0], [0, 0, 0], [2, 2, 2], [0, 2, 2]]
+
+
+def test_a_task_whose_success_nobody_tells_is_worth_nothing_only_where_it_is_to_be_worth_nothing():
+    silent = make_vec("Pendulum-v1", 2, vectorization_mode="sync")
+    for worth, refused in ((0.0, False), (1.0, True)):
+        env = TaskReward(silent, mode="sparse", success_reward=worth)
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="info has no 'success'") if refused else nullcontext():
+            assert env.step(np.zeros((2, 1), np.float32))[1].tolist() == [0, 0]
 
 
 def test_networks_see_observations_in_units_in_which_they_vary():
