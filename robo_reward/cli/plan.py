@@ -37,7 +37,7 @@ def run(config: DictConfig) -> None:
             detector=build(config.key_points),
             settings=build(config.settings),
         )
-        _show(question.plan(config.task, pictures, folder=folder), console, tolerance=config.settings.tolerance)
+        _show(question.plan(config.instruction, pictures, folder=folder), console, tolerance=config.settings.tolerance)
     console.print(f"plan: {folder.path / PLAN}", markup=False)
 
 
@@ -84,7 +84,7 @@ def _depth(path: Path) -> np.ndarray:
 def _click(config: DictConfig, rig: Rig, pictures: dict[str, Picture], *, console: Console) -> None:
     path = Path(config.output) / PLAN
     known = read_plan(path) if path.is_file() else None
-    with PlanServer(rig, pictures=pictures, task=config.task, path=path, plan=known, port=config.port) as server:
+    with PlanServer(rig, pictures=pictures, task=config.instruction, path=path, plan=known, port=config.port) as server:
         console.print(f"click the plan at {server.url} ; Ctrl-C stops", markup=False)
         if config.open_browser:
             webbrowser.open(server.url)

@@ -25,7 +25,12 @@ def rig_and_pictures(tmp_path):
     for name in RIG.cameras:
         Image.new("RGB", (320, 240), (90, 90, 90)).save(tmp_path / f"{name}.png")
     pictures = ", ".join(f"{name}: {tmp_path / name}.png" for name in RIG.cameras)
-    return [f"rig={tmp_path / 'rig.yaml'}", f"task={TASK}", f"output={tmp_path / 'out'}", f"pictures={{{pictures}}}"]
+    return [
+        f"rig={tmp_path / 'rig.yaml'}",
+        f"instruction={TASK}",
+        f"output={tmp_path / 'out'}",
+        f"pictures={{{pictures}}}",
+    ]
 
 
 def ask(server, *overrides):

@@ -219,7 +219,7 @@ def test_a_source_without_the_start_serves_what_needs_none(tmp_path):
 
 def test_malformed_replies_are_abstentions_throughout():
     with ChatServer(lambda asked: misbehave(asked, seed=asked.number)) as server:
-        vlm = client(server, retries=0, read_timeout=0.5, deadline=0.5, concurrency=8)
+        vlm = client(server, retries=0, read_timeout=2.0, deadline=2.0, concurrency=8)
         assert bool(process(vlm).estimate(random_clip(time=34)).abstained.all())
         assert len(server.asked) == 1 + 101
 

@@ -21,6 +21,7 @@ from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.camera.rig_file import write_rig
 from robo_reward.clip import Clip
 from robo_reward.models.calibrated_spread import CalibratedSpread
+from robo_reward.models.ensemble import EnsembleModel
 from robo_reward.models.perceptual_steps import PerceptualSteps
 from robo_reward.models.preference import PreferenceReward
 from robo_reward.models.process import ProcessReward
@@ -253,6 +254,7 @@ MODELS: Mapping[str, Callable[[Path], RecordedModel]] = {
     "trajectory_match": _fitted(lambda: TrajectoryMatch(ENCODER, directions=8, positions=24, context=4, quantile=0.99)),
     "watched": _fitted(lambda: WatchedCameras(ENCODER, model=_process())),
     "calibrated": _fitted(lambda: CalibratedSpread(ENCODER, model=_process(), coverage=0.8)),
+    "ensemble": _fitted(lambda: EnsembleModel(ENCODER, models=[_process(), _steps()])),
     "keypoint_affordance of the tool": _tool,
     "keypoint_affordance of cameras": _point,
     "ground_truth": _truth,

@@ -9,7 +9,7 @@ from reward_model import same
 from robo_reward.errors import DataSetError, OutputError
 from robo_reward.models.prompt_similarity import PromptSimilarity
 from robo_reward.perception.fitting import FitProgress
-from robo_reward.training import fit
+from robo_reward.training import curve
 from robo_reward.training.fit import FittedModels, fit_models, load_models, read_description, save_models
 
 TWO = ("make it green", "öffne die Lade")
@@ -78,7 +78,7 @@ def test_a_failure_leaves_no_output_and_the_next_run_starts_afresh(fitted, tmp_p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "draw_curves", full)
+        patch.setattr(curve, "draw_curves", full)
         with pytest.raises(OutputError, match="the disk is full"):
             save_models(fitted, tmp_path / "out")
     assert not (tmp_path / "out").exists()
