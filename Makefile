@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# a file of tests is one process's, which has one core
+JOBS ?= 2
+TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # one software renderer and one encoder per process share the cores; no network at run time
 export MUJOCO_GL ?= egl
 
@@ -41,13 +44,13 @@ demo-ros: ros
 	$(BIN)/python -m robo_reward_ros.demo_ros
 
 test: ros
-	$(BIN)/python -m pytest
+	$(TEST)
 
 test-ros: ros
-	$(BIN)/python -m pytest tests/ros
+	$(TEST) tests/ros -m "not slow"
 
 test-quick: venv
-	$(BIN)/python -m pytest -m "not slow"
+	$(TEST) -m "not slow"
 
 check: venv
 	$(BIN)/ruff format --check .
