@@ -54,6 +54,7 @@ class RewardStream:
     def __init__(self, model: RewardModel, *, discount: float, potential: Potential | None = None) -> None:
         discount_over_steps(discount, 1)
         self._streams = PotentialStreams(model, num_streams=1, potential=potential)
+        self._version = model.version  # asked once: it may be a hash of all weights
         self._discount = discount
         self.abstentions = 0
         self._latest = (math.nan, math.nan)
@@ -126,7 +127,7 @@ class RewardStream:
             potential=known,
             stamp=stamp,
             held=held,
-            version=self.model.version,
+            version=self._version,
         )
 
     def terminate(self) -> float | None:

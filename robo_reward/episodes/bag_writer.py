@@ -76,7 +76,7 @@ def copy_bag(bag: BagFile, folder: Path, added: Iterable[AddedMessage]) -> None:
 
 def _write(bag: BagFile, writer: Any, added: Iterable[AddedMessage]) -> None:
     connections = _announced(bag, writer)
-    store = _store_with_rewards()
+    store = store_with_rewards()
     topics: dict[str, Any] = {}
 
     def add(message: AddedMessage) -> None:
@@ -119,7 +119,8 @@ def _announced(bag: BagFile, writer: Any) -> dict[int, Any]:
     return found
 
 
-def _store_with_rewards() -> Any:
+def store_with_rewards() -> Any:
+    """Give rosbags' types of the newest ROS, and with them the message of rewards."""
     rosbags = imported_rosbags()
     store = rosbags.typesys.get_typestore(rosbags.typesys.Stores.LATEST)
     store.register(rosbags.typesys.get_types_from_msg(_definition().read_text(encoding="utf-8"), REWARD_STAMPED))

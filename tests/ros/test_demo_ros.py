@@ -10,9 +10,8 @@ pytest.importorskip("rosbags", reason="rosbags is not installed: pip install 'ro
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from robo_reward.episodes.bag_writer import REWARD_STAMPED
+from robo_reward.episodes.bag_writer import REWARD_STAMPED, store_with_rewards
 from robo_reward.episodes.bag_writer import _built as built
-from robo_reward.episodes.bag_writer import _store_with_rewards as store_with_rewards
 
 SECOND = 1_000_000_000
 

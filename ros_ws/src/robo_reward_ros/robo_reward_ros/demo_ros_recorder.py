@@ -17,7 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from robo_reward.episodes.bag_writer import _store_with_rewards as reward_typestore
+from robo_reward.episodes.bag_writer import store_with_rewards
 from robo_reward_ros.robot_env_arm import message_class
 
 DEPTH = 200  # messages that wait for a slow disk
@@ -35,7 +35,7 @@ class Recorder(Node):
 
     def __init__(self, writer: Writer, topics: Mapping[str, str]) -> None:
         super().__init__("recorder")
-        store, quality = reward_typestore(), QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        store, quality = store_with_rewards(), QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         self.written = 0
         for topic, kind in topics.items():
             connection = writer.add_connection(topic, kind, typestore=store)

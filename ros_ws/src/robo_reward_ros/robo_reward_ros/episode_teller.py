@@ -32,6 +32,7 @@ class EpisodeTeller:
         self._heard = None if bound.success is None else overhear(bound.model)
         self._stream = RewardStream(self._heard or bound.model, discount=bound.discount, potential=bound.potential)
         self._latch = None if bound.success is None else bound.success.latch()
+        self._model_id = bound.model.version  # asked once: it may be a hash of all weights
         self._start_ns: int | None = None
         self._last = Answer()
         self.max_spread = math.inf
@@ -74,7 +75,7 @@ class EpisodeTeller:
             newest_stamp_ns=newest_stamp_ns,
             success_probability=probability,
             success=success,
-            model_id=self._bound.model.version,
+            model_id=self._model_id,
             goal_id=self._bound.goal_id,
             episode=self.episode,
         )
