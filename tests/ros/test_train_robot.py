@@ -6,6 +6,7 @@ from time import sleep
 
 import numpy as np
 import pytest
+from robo_reward_ros.demo_ros_model import GROUND_TRUTH, bring_up_words
 from robo_reward_ros.demo_ros_processes import ProcessError, check_running, run, running
 from robo_reward_ros.robot_env_settings import robot_of
 from robo_reward_ros.robot_env_sim_arm import ARM_JOINTS, GRIPPER_JOINT, OPEN, SHUT, STEP_DURATION, TOOL_SPEED
@@ -19,6 +20,15 @@ def test_the_simulated_arm_is_described_as_its_simulator_has_it():
     assert (ARM_JOINTS, GRIPPER_JOINT) == (kinematics.ARM_JOINTS, kinematics.GRIPPER_JOINT)
     assert (OPEN, SHUT) == (kinematics.MAX_WIDTH / 2, 0.0)
     assert (TOOL_SPEED, STEP_DURATION) == (task.TOOL_SPEED, environment.STEP_DURATION)
+
+
+def test_the_truth_comes_over_a_topic_and_a_fitted_model_has_an_encoder(tmp_path):
+    given = {"task": "reach", "discount": 0.95, "success_reward": 2.0, "seed": 0}
+    told, fitted = bring_up_words(GROUND_TRUTH, **given), bring_up_words(tmp_path, **given)
+    assert {"reward_model:=ground_truth", "state_names:=[progress]", "state_fields:=[]"} <= set(told)
+    assert not any(word.startswith("overrides") for word in told)
+    assert any(word.startswith("overrides") for word in fitted)
+    assert not any(word.startswith("state_") for word in fitted)
 
 
 def test_an_action_moves_the_tool_of_the_simulated_arm_as_the_task_says():

@@ -13,6 +13,18 @@ ENCODER_BATCH = "reward_model.encoder.batch_size=2"
 FIT = ("reward_model=process", "embeddings=none", "reward_model.fit.members=4", "reward_model.fit.components=48")
 
 
+GROUND_TRUTH = Path("ground_truth")
+"""In the place of a fitted model: the simulator tells the progress, as an upper bound."""
+_TOLD = (
+    "state_names:=[progress]",
+    "state_topics:=[sim_arm_node/progress]",
+    "state_types:=[Float64]",
+    "state_fields:=[]",
+    "state_scales:=[]",
+    "state_max_age:=30.0",
+)
+
+
 def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, everywhere: bool, seed: int = 1000) -> Path:
     """Record demonstrations of a table-top task and fit a process model to them, where that was not done before.
 
@@ -51,6 +63,7 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
         f"reward_model:={model}",
         # a YAML file says itself what its encoder is
         *([f"overrides:=[{ENCODER_BATCH}]"] if model.is_dir() else []),
+        *(_TOLD if model == GROUND_TRUTH else ()),
         f"cameras:=[{', '.join(names)}]",
         f"image_topics:=[{', '.join(f'cameras/{camera}/image_raw' for camera in CAMERAS)}]",
         "optional_cameras:=[]",

@@ -180,7 +180,11 @@ def _arguments(words: Sequence[str] | None) -> RobotTraining:
     )
     default = RobotTraining(output=Path())
     parser.add_argument("output", type=Path, help="folder; the same one again goes on where it was interrupted")
-    parser.add_argument("--model", type=Path, help="a fitted reward model; none = one is fitted to demonstrations")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="a fitted reward model, or ground_truth: the simulator tells; none = one is fitted to demonstrations",
+    )
     parser.add_argument("--task", default=default.task, choices=("reach", "push", "pick", "open"))
     parser.add_argument("--reward", default=default.reward, choices=("environment", "sparse"))
     for name, text in (
