@@ -17,26 +17,11 @@ from bag_data import (
     two_cameras,
     write_bag,
 )
+from opened_bags import FRONT, WRIST, opened, whole
 
-from robo_reward.clip import Clip
-from robo_reward.episodes.bag import BagEpisodes
 from robo_reward.episodes.lerobot_copy import CopyableSource
 from robo_reward.frame_sets import FrameSets
 from robo_reward.stamps import episode_seconds, nanoseconds
-
-FRONT, WRIST = "observation.images.front", "observation.images.wrist"
-CAMERAS = {"front": "/front/image_raw", "wrist": "/wrist/compressed"}
-
-
-def opened(bag, **settings) -> BagEpisodes:
-    return BagEpisodes(bag, **({"cameras": CAMERAS, "instruction": "make it green"} | settings))
-
-
-def whole(source: BagEpisodes, number: int = 0, *, num_frames: int = 1000) -> Clip:
-    clip, *more = source.clips(source.episodes[number], num_frames=num_frames)
-    for later in more:
-        clip = clip.followed_by(later)
-    return clip
 
 
 @pytest.fixture(scope="module", params=["mcap", "sqlite3"])

@@ -10,23 +10,7 @@ from bag_data import (
     two_cameras,
     write_bag,
 )
-
-from robo_reward.clip import Clip
-from robo_reward.episodes.bag import BagEpisodes
-
-FRONT, WRIST = "observation.images.front", "observation.images.wrist"
-CAMERAS = {"front": "/front/image_raw", "wrist": "/wrist/compressed"}
-
-
-def opened(bag, **settings) -> BagEpisodes:
-    return BagEpisodes(bag, **({"cameras": CAMERAS, "instruction": "make it green"} | settings))
-
-
-def whole(source: BagEpisodes, number: int = 0, *, num_frames: int = 1000) -> Clip:
-    clip, *more = source.clips(source.episodes[number], num_frames=num_frames)
-    for later in more:
-        clip = clip.followed_by(later)
-    return clip
+from opened_bags import opened, whole
 
 
 def test_success_belongs_to_the_transition_that_arrives_after_the_word(tmp_path):

@@ -7,9 +7,10 @@ import pytest
 
 pytest.importorskip("robo_reward_sim.rendering", reason="the sim extra is not installed", exc_type=ImportError)
 
-from robo_reward_ros.sim_arm_core import JOINTS, ArmSettings, SimulatedArm
+from robo_reward_ros.sim_arm_core import JOINTS, SimulatedArm
 from robo_reward_ros.sim_arm_parameters import SIM_ARM_PARAMETERS
 from robo_reward_ros.sim_arm_settings import arm_settings, simulated_arm
+from small_arm import settings
 
 from robo_reward_sim.table_top.environment import TableTopEnvironment
 from robo_reward_sim.table_top.kinematics import ARM_JOINTS
@@ -17,19 +18,6 @@ from robo_reward_sim.table_top.scene import CAMERAS
 from robo_reward_sim.table_top.tasks import TABLE_TOP_TASKS
 
 DEFAULTS = {name: parameter.default for name, parameter in SIM_ARM_PARAMETERS.items()}
-
-
-def settings(**changes) -> ArmSettings:
-    given = {
-        "task": "reach",
-        "seed": 3,
-        "cameras": ("front",),
-        "height": 48,
-        "width": 64,
-        "period": 0.1,
-        "step_duration": 0.1,
-    }
-    return ArmSettings(**(given | changes))
 
 
 @pytest.mark.parametrize(
