@@ -1,9 +1,13 @@
 """What many tests share: seeded randomness, a deterministic encoder, the recordings outside the repository."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# whoever imports MuJoCo first chooses how it draws, for all tests after it
+os.environ.setdefault("MUJOCO_GL", "egl")
 
 # a busy machine is no failure, and the same examples are tried everywhere
 settings.register_profile("house", deadline=None, derandomize=True)

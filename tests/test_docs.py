@@ -17,6 +17,17 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MINIATURE = ["record.demonstrations=1", "record.successes=1", "record.failures=1", "record.num_workers=1"]
 QUICK_FIT = ["reward_model.fit.steps=25"]
+SHORT_TRAINING = [
+    "total_steps=40",
+    "every=20",
+    "evaluation_episodes=1",
+    "videos=0",
+    "threads=1",
+    "learner.learning_starts=10",
+    "learner.num_envs=1",
+    "task.parallel=false",
+]
+NEEDS_ROBOT = ("task.env=my_robot",)
 NEEDS_DOWNLOAD = ("encoder=vit_b_32", "encoder=siglip", "encoder=mobileclip", "encoder.model=")
 
 
@@ -100,7 +111,10 @@ def test_commands_run_on_a_miniature_of_the_demo(tmp_path, monkeypatch):
     assert main(["demo", *MINIATURE, *QUICK_FIT]) == 0
     for page, command in of("robo-reward "):
         words = shlex.split(command)[1:]
-        if words[0] == "demo" or any(need in word for word in words for need in NEEDS_DOWNLOAD):
+        lacking = any(need in word for word in words for need in (*NEEDS_DOWNLOAD, *NEEDS_ROBOT))
+        if words[0] == "demo" or "--help" in words or lacking:
             continue
-        miniature = {"record": MINIATURE, "fit": QUICK_FIT}.get(words[0], [])
+        miniature = {"record": MINIATURE, "fit": QUICK_FIT, "train": SHORT_TRAINING}.get(words[0], [])
+        if words[0] == "train" and "reward_model=ground_truth" not in words:
+            miniature = [*miniature, *QUICK_FIT, "task.record.demonstrations=2"]
         assert main([*words, *miniature]) == 0, f"{page}: {command}"
