@@ -102,7 +102,7 @@ def test_scripts_show_their_help(page, command):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_commands_run_on_a_miniature_of_the_demo(tmp_path, monkeypatch):
     """In one folder, in the order of the pages, as a reader would type them."""
     pytest.importorskip("metaworld", reason="the sim extra is not installed")
