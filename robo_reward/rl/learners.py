@@ -83,10 +83,7 @@ class Sac:
     def __post_init__(self) -> None:
         _check_common(self.num_envs, self.discount, self.learning_rate)
         _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, entropy_floor=self.entropy_floor)
-        if self.updates_per_step * self.num_envs < 1:
-            raise ValueError(
-                f"updates_per_step must be at least 1 / num_envs = {1 / self.num_envs:g}, got {self.updates_per_step:g}"
-            )
+        _check_updates(self.updates_per_step, self.num_envs)
 
     @property
     def rollout_steps(self) -> int:
@@ -146,10 +143,7 @@ class Dqn:
     def __post_init__(self) -> None:
         _check_common(self.num_envs, self.discount, self.learning_rate)
         _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, target_interval=self.target_interval)
-        if self.updates_per_step * self.num_envs < 1:
-            raise ValueError(
-                f"updates_per_step must be at least 1 / num_envs = {1 / self.num_envs:g}, got {self.updates_per_step:g}"
-            )
+        _check_updates(self.updates_per_step, self.num_envs)
 
     @property
     def rollout_steps(self) -> int:
@@ -279,6 +273,11 @@ def _networks(hidden: Sequence[int], statistics: ObservationStatistics | None) -
 def _check_common(num_envs: int, discount: float, learning_rate: float) -> None:
     check_discount(discount)
     _check_positive(num_envs=num_envs, learning_rate=learning_rate)
+
+
+def _check_updates(updates_per_step: float, num_envs: int) -> None:
+    if updates_per_step * num_envs < 1:
+        raise ValueError(f"updates_per_step must be at least 1 / num_envs = {1 / num_envs:g}, got {updates_per_step:g}")
 
 
 def _check_positive(**numbers: float) -> None:

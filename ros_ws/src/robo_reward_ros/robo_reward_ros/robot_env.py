@@ -106,7 +106,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
                 self._alignment.begin(first)
                 self._link.said_success = False
             self._steps, self._due_ns = 0, self._link.clocks.now_ns()
-            stamp_ns = self._link.arm.stamp_ns or first.stamp_ns
+            stamp_ns = self._link.arm.stamp_ns
             info = {"stamp": stamp_ns * 1e-9, "potential": first.potential, "status": first.status.name}
             return self._link.arm.observation(), info | {"success": first.success, "reason": ""}
 
@@ -123,7 +123,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
             raise ValueError(f"an action must have the shape {self.action_space.shape}, got {chunk.shape}")
         with self._holding_when_interrupted():
             trouble = self._advance(chunk.reshape(self._robot.steps_per_action, -1))
-            stamp_ns = self._link.arm.stamp_ns or 0
+            stamp_ns = self._link.arm.stamp_ns
             if not trouble:
                 # also where success was said already: the last pictures are answered before the episode is over
                 self._link.wait(
@@ -189,7 +189,9 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         wait = self._robot.action_duration + self._episodes.arm_timeout
         if not link.wait(lambda: self._due() or bool(self._unwell()), wait, poll=0.002):
             return f"the clock stood still for {self._episodes.arm_timeout:g} s"
-        age = (link.clocks.now_ns() - (arm.oldest_ns or 0)) * 1e-9
+        if arm.oldest_ns is None:
+            return f"nothing was heard on {', '.join(arm.missing)}"
+        age = (link.clocks.now_ns() - arm.oldest_ns) * 1e-9
         return "" if age <= self._robot.max_state_age else f"the arm's state is {age:.3g} s old"
 
     def _due(self) -> bool:

@@ -79,20 +79,23 @@ class ArmPort:
         return self._problem
 
     @property
-    def stamp_ns(self) -> int | None:
-        """Stamp of the oldest part of what is known now [ns]; None while a part is missing.
+    def stamp_ns(self) -> int:
+        """Stamp of the oldest part of what is known now [ns].
 
         Messages without a header count, as of the time when they were received, only where no other has one.
+
+        Raises:
+            ValueError: A part was not heard yet.
         """
         if self.missing:
-            return None
+            raise ValueError(f"nothing was heard on {', '.join(self.missing)}")
         words = list(self._heard.values())
         stamped = [word.stamp_ns for word in words if word.stamp_ns is not None]
         return min(stamped or [word.received_ns for word in words])
 
     @property
     def oldest_ns(self) -> int | None:
-        """The same, with messages without a header as of the time when they were received [ns]."""
+        """The same, with messages without a header as of when they were received [ns]; None: one is missing."""
         if self.missing:
             return None
         words = list(self._heard.values())

@@ -96,7 +96,7 @@ class EpisodeStart:
         arm.forget_command()
         if lockstep:
             self._wait(link, lambda: arm.came, end, "the arm to show itself after its reset")
-            return arm.stamp_ns or 0
+            return arm.stamp_ns
         self._ask(link, "reset_episode", end)
         return link.clocks.now_ns()
 
@@ -104,7 +104,7 @@ class EpisodeStart:
         """Let a simulation take pictures at rest until one has a potential: the first of an episode never has."""
         arm, patience = link.arm, max(self._episodes.reward_wait, 0.1)
         while True:
-            stamp_ns = arm.stamp_ns or 0
+            stamp_ns = arm.stamp_ns
             link.wait(lambda stamp_ns=stamp_ns: self._answered_ns >= stamp_ns, min(patience, _left(end)))
             if self._known(since_ns):
                 return
