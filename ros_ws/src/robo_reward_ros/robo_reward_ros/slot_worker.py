@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar, final
 
 from robo_reward.errors import RoboRewardError
+from robo_reward_ros.arrival_rhythm import ArrivalRhythm
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -32,6 +33,8 @@ MODEL_FAULTS = (
 class SlotWorker(Generic[Job, Result]):
     """Works on one job at a time; of jobs that come meanwhile the newest waits, so that none grows old in a queue.
 
+    One that has waited while the next is due at once is left for the next (`ArrivalRhythm`).
+
     Every job belongs to the generation in which it was offered. `begin_generation` drops the job that waits and the
     result of the one at work: once it has returned, nothing of an earlier generation is delivered. Results are
     delivered in the order in which jobs were offered, by the thread of the worker, under a lock that
@@ -49,6 +52,7 @@ class SlotWorker(Generic[Job, Result]):
         self._wake, self._gate = Condition(), RLock()
         self._slot: tuple[int, Job] | None = None
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._rhythm = ArrivalRhythm()
         self._generation, self._dropped = 0, 0
         self._busy_since: float | None = None
         self._closing, self._idle = False, True
@@ -80,6 +84,7 @@ class SlotWorker(Generic[Job, Result]):
     def offer(self, job: Job) -> None:
         """Hand over a job; one that still waits is dropped for it."""
         with self._wake:
+            self._rhythm.heard(monotonic())
             if self._slot is not None:
                 self._dropped += 1
             self._slot = (self._generation, job)
@@ -124,18 +129,24 @@ class SlotWorker(Generic[Job, Result]):
         with self._wake:
             self._busy_since, self._idle = None, True
             self._wake.wait_for(lambda: self._closing or self._calls or self._slot is not None)
+            self._let_a_newer_one_come()
             call = self._calls.popleft() if self._calls else None
             if self._closing and call is None:
                 return False
             taken, self._idle = None, False
             if call is None:
                 taken, self._slot = self._slot, None
-                self._busy_since = monotonic()
+                self._busy_since = None if taken is None else monotonic()
         if call is not None:
             _answer(*call)
         elif taken is not None:
             self._do(*taken)
         return True
+
+    def _let_a_newer_one_come(self) -> None:
+        waiting, patience = self._slot, self._rhythm.patience(monotonic())
+        if waiting is not None and patience:
+            self._wake.wait_for(lambda: self._closing or self._calls or self._slot is not waiting, timeout=patience)
 
     def _do(self, generation: int, job: Job) -> None:
         result = self._work(job)
