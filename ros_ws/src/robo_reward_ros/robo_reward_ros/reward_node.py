@@ -81,6 +81,11 @@ class RewardNode(LifecycleNode):
         self._session = self._prepared = None
         return TransitionCallbackReturn.SUCCESS
 
+    def destroy_node(self) -> None:
+        """Let the model finish before what it publishes with is gone."""
+        self._stop()
+        super().destroy_node()
+
     @property
     def prepared(self) -> Prepared:
         """What was configured.

@@ -42,9 +42,9 @@ class RewardPublishers:
 
     def answer(self, answer: Answer, *, base_frame: str) -> None:
         """Publish an answer, and its reward by itself if it is one."""
-        self._rewards.publish(reward_message(answer, frame_id=base_frame))
+        self._say(self._rewards, reward_message(answer, frame_id=base_frame))
         if answer.status == Status.OK:
-            self._values.publish(Float64(data=answer.total_reward))
+            self._say(self._values, Float64(data=answer.total_reward))
 
     def info(self, bound: BoundModel, prepared: Prepared) -> None:
         """Say what the rewards come from."""
@@ -60,16 +60,24 @@ class RewardPublishers:
 
     def key_points(self, marks: KeyPointsSeen, *, stamp_ns: int, base_frame: str) -> None:
         """Publish where the key points of a set of pictures are."""
-        self._key_points.publish(key_points_message(marks, stamp_ns=stamp_ns, frame_id=base_frame))
+        self._say(self._key_points, key_points_message(marks, stamp_ns=stamp_ns, frame_id=base_frame))
 
     @property
     def debug_wanted(self) -> bool:
         """Whether somebody looks at the debug picture."""
-        return self._debug.get_subscription_count() > 0
+        return self._node.context.ok() and self._debug.get_subscription_count() > 0
 
     def debug(self, jpeg: bytes, stamp_ns: int) -> None:
         """Publish a picture for people."""
         message = CompressedImage(format="jpeg")
         message.header.stamp = time_message(stamp_ns)
         message.data.frombytes(jpeg)
-        self._debug.publish(message)
+        self._say(self._debug, message)
+
+    def _say(self, publisher: Any, message: Any) -> None:
+        """Publish from the worker's thread, which a signal that ends the node may overtake."""
+        try:
+            publisher.publish(message)
+        except RuntimeError:  # rcl's
+            if self._node.context.ok():
+                raise
