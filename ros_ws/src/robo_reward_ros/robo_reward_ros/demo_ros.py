@@ -32,6 +32,7 @@ from robo_reward_ros.robot_env_sim_arm import sim_arm_robot
 
 DISCOUNT, SUCCESS_REWARD = 0.95, 2.0
 SETTLE = 2.0  # what the recorder may need for the last messages: those of a process that ended are gone [s]
+THREADS = {"OMP_NUM_THREADS": "1"}  # of everything that embeds pictures: their number changes last bits
 EPISODE, SUCCESS = "/episode", "/sim_arm_node/task_success"
 TOPICS = {
     **{f"/cameras/{camera}/image_raw": "sensor_msgs/msg/Image" for camera in CAMERAS},
@@ -76,7 +77,8 @@ def show(demo: Demo) -> Comparison:
     bag, rewarded = output / "bag", output / "bag_rewarded"
     since_ns = _play_and_record(demo, model, bag)
     _tell("4/5 the recording is relabelled offline …")
-    run("robo_reward.cli.main", _relabelling(demo, model, bag, rewarded), log=output / "logs" / "relabel.log")
+    words, log = _relabelling(demo, model, bag, rewarded), output / "logs" / "relabel.log"
+    run("robo_reward.cli.main", words, log=log, environment=THREADS)
     comparison = compare(rewarded, since_ns=since_ns)
     wrong = comparison.different + comparison.unanswered
     same = "bit for bit the same" if not wrong else f"DIFFERENT in {wrong}"
@@ -91,7 +93,7 @@ def show(demo: Demo) -> Comparison:
 def _play_and_record(demo: Demo, model: Path, bag: Path) -> int:
     """Have the scripted policy play, everything recorded; gives when the first episode began [ns]."""
     logs = demo.output / "logs"
-    variables = {"ROS_DOMAIN_ID": str(demo.domain), "OMP_NUM_THREADS": "1"}
+    variables = {"ROS_DOMAIN_ID": str(demo.domain), **THREADS}
     _tell("2/5 simulated arm, reward node and recorder are started …")
     words = bring_up_words(model, task=demo.task, discount=DISCOUNT, success_reward=SUCCESS_REWARD, seed=demo.seed)
     recorded = [str(bag), *(f"{topic}:{kind}" for topic, kind in TOPICS.items())]

@@ -16,13 +16,13 @@ class ProcessError(RuntimeError):
     """A program ended when it should not have, or failed; says where its log is, and how it ends."""
 
 
-def run(module: str, arguments: Sequence[str], *, log: Path) -> None:
-    """Run a Python module to its end.
+def run(module: str, arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run a Python module to its end; arguments as of `running`.
 
     Raises:
         ProcessError: It failed.
     """
-    with running(module, arguments, log=log) as process:
+    with running(module, arguments, log=log, environment=environment) as process:
         code = process.wait()
     if code != 0:
         raise ProcessError(_said(module, f"failed (exit status {code})", log))
