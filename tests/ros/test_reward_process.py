@@ -77,7 +77,7 @@ def start(tmp_path):
 
 def watch_until_ok(talker, *, session: int = 0) -> RewardStamped:
     """Show pictures at 20 Hz until the node of a later session gives a reward."""
-    end = monotonic() + 15
+    end = monotonic() + 60
     while monotonic() < end:
         talker.show(picture(0.5), wait=False)
         sleep(0.05)
