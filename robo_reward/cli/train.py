@@ -2,29 +2,34 @@
 
 import json
 import math
-from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from robo_reward.cli.build import build
+from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.train_model import reward_model_of
+from robo_reward.cli.train_nets import nets_of
 from robo_reward.cli.train_progress import TrainingProgress
 from robo_reward.cli.train_task import TrainingTask
 from robo_reward.cli.train_video import write_video
 from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
+from robo_reward.rl.hacking_monitor import RewardHackingError
 from robo_reward.rl.learners import Learner
 from robo_reward.rl.learning_reward import PERCEIVED, check_mode
 from robo_reward.rl.policy_evaluation import FilmedEpisode
-from robo_reward.rl.training import Training, TrainingListener, TrainingResult
+from robo_reward.rl.training import Training
+from robo_reward.rl.training_result import TrainingListener, TrainingResult
 from robo_reward.rl.training_settings import TrainingSettings
 
-FREE_TO_CHANGE = ("total_steps", "stop_success_rate", "stop_evaluations", "videos", "threads")
-"""Keys that may differ when a training goes on: they decide where it ends and what is filmed, not what is learnt."""
+FREE_TO_CHANGE = ("total_steps", "stop_success_rate", "stop_evaluations", "videos", "threads", "monitor")
+"""Keys that may differ when a training goes on: they decide where it ends and what is told, not what is learnt."""
 
 
 def run(config: DictConfig) -> None:
@@ -38,6 +43,7 @@ def run(config: DictConfig) -> None:
         torch.set_num_threads(config.threads)
     potential = build(config.shaping)
     model = reward_model_of(config, task, output) if settings.reward in PERCEIVED else None
+    nets = nets_of(config, model, task=task, potential=potential, output=output)
     with TrainingProgress(settings.total_steps) as progress:
 
         def film(path: Path, episode: FilmedEpisode) -> None:
@@ -50,9 +56,16 @@ def run(config: DictConfig) -> None:
             output=output,
             model=model,
             potential=potential,
-            listener=TrainingListener(on_steps=progress.at, on_metrics=progress.told, on_film=film),
+            nets=nets,
+            listener=TrainingListener(
+                on_steps=progress.at, on_metrics=progress.told, on_film=film, on_alarm=progress.warned
+            ),
         )
-        result = training.run()
+        try:
+            result = training.run()
+        except RewardHackingError:
+            progress.stopped(output)
+            raise
     _say(result, settings)
 
 
@@ -77,7 +90,7 @@ def _claim(output: Path, config: DictConfig) -> None:
     whole = _plain(config)
     marker = output / "configuration.json"
     if any((output / made).exists() for made in ("checkpoints", "demonstrations", "reward_model")) and marker.exists():
-        before = json.loads(marker.read_text())
+        before = _with_defaults(json.loads(marker.read_text()), whole)
         differing = sorted(
             key for key in before | whole if key not in FREE_TO_CHANGE and before.get(key) != whole.get(key)
         )
@@ -90,7 +103,23 @@ def _claim(output: Path, config: DictConfig) -> None:
         temporary.write_text(json.dumps(whole, indent=2, sort_keys=True))
 
 
-def _plain(config: DictConfig) -> Mapping[str, Any]:
+def _with_defaults(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Give keys that an earlier version of this project did not have the values that it stood for: their defaults."""
+    filled = _plain(compose_verb("train", ["output=."])) | before
+    for key, group in filled.items():
+        same = isinstance(group, dict) and "_target_" in group and now.get(key, {}).get("_target_") == group["_target_"]
+        if same and is_dataclass(kind := get_object(group["_target_"])):
+            defaults = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+            known = {name: value for name, value in defaults.items() if name in now[key] and _is_plain(value)}
+            filled[key] = known | group
+    return filled
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
     whole: Any = OmegaConf.to_container(config, resolve=True)
     return {key: value for key, value in whole.items() if key != "output"}
 

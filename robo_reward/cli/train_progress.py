@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from robo_reward.rl.hacking_monitor import HackingAlarm
 
 
 class TrainingProgress:
@@ -48,6 +51,24 @@ class TrainingProgress:
                 shown.append(f"{name} {value:.0%}" if "success" in name else f"{name} {value:.2f}")
         shown.append(f"{line['time/steps_per_second']:.0f} steps/s, {line['time/seconds']:.0f} s")
         self._progress.console.print(", ".join(shown), markup=False, highlight=False)
+
+    def warned(self, alarm: HackingAlarm) -> None:
+        """Print a sign of reward hacking, whoever watches."""
+        self._progress.console.print(
+            f"warning: {alarm.message} (alarms.jsonl)", markup=False, highlight=False, style="bold yellow"
+        )
+
+    def stopped(self, output: Path) -> None:
+        """Say what there is to look at when the monitor has stopped the training."""
+        film = output / "videos" / "stopped.mp4"
+        seen = f", filmed in {film}" if film.exists() else ""
+        self._progress.console.print(
+            f"the policy that it came to: {output / 'stopped_policy.zip'}{seen}\n"
+            f"all alarms: {output / 'alarms.jsonl'}\n"
+            "the last checkpoint is whole: with monitor.stop_on=[] the same command goes on from it",
+            markup=False,
+            highlight=False,
+        )
 
     def __enter__(self) -> "TrainingProgress":
         """Show the bar."""

@@ -7,7 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from robo_reward.models.progress_recogniser import ProgressRecogniser, discount_from_progress
+from robo_reward.rl.hacking_monitor_episode import SeenEpisode
 from robo_reward.shaping.potential_difference import check_discount
+
+
+def side_by_side(views: Float[Tensor, "time view dim"]) -> Float[Tensor, "time joined"]:
+    """Give one vector a frame set: the views' embeddings, zero where a camera gave no picture."""
+    return views.nan_to_num(0.0).flatten(1)
 
 
 @runtime_checkable
@@ -54,6 +60,7 @@ class AutomaticDiscount:
     Args:
         recogniser: Holds the demonstrations' embeddings and the progress that the policy begins with.
         alpha: What a reward k steps ahead counts, in (0, 1).
+        cameras: Names of the demonstrations' views, whose embeddings stand side by side; None = not known.
 
     Raises:
         ValueError: alpha outside (0, 1).
@@ -62,9 +69,11 @@ class AutomaticDiscount:
         Automatic discount scheduling (2310.07433) and its code: k from a fifth of the horizon, α = 0.2.
     """
 
-    def __init__(self, recogniser: ProgressRecogniser, *, alpha: float = 0.2) -> None:
+    def __init__(
+        self, recogniser: ProgressRecogniser, *, alpha: float = 0.2, cameras: tuple[str, ...] | None = None
+    ) -> None:
         discount_from_progress(1, alpha=alpha)
-        self._recogniser, self._alpha = recogniser, alpha
+        self._recogniser, self._alpha, self._cameras = recogniser, alpha, cameras
 
     @classmethod
     def following(
@@ -74,6 +83,7 @@ class AutomaticDiscount:
         alpha: float = 0.2,
         start: float = 0.2,
         metric: str = "cosine",
+        cameras: tuple[str, ...] | None = None,
     ) -> "AutomaticDiscount":
         """Begin with a share of the demonstrations' length, as published.
 
@@ -82,6 +92,7 @@ class AutomaticDiscount:
             alpha: What a reward k steps ahead counts, in (0, 1).
             start: Share of the longest demonstration that the policy is taken to follow at first, in (0, 1].
             metric: Distance of embeddings, "cosine" or "euclidean".
+            cameras: Names of the views whose embeddings stand side by side; None = not known.
 
         Raises:
             ValueError: Fewer than two demonstrations, a start outside (0, 1], an unknown metric.
@@ -90,7 +101,8 @@ class AutomaticDiscount:
             raise ValueError(f"start must be in (0, 1], got {start:g}")
         horizon = max((len(each) for each in demonstrations), default=0)
         progress = max(1, int(start * horizon))
-        return cls(ProgressRecogniser(demonstrations=demonstrations, progress=progress, metric=metric), alpha=alpha)
+        recogniser = ProgressRecogniser(demonstrations=demonstrations, progress=progress, metric=metric)
+        return cls(recogniser, alpha=alpha, cameras=cameras)
 
     @property
     def progress(self) -> int:
@@ -110,6 +122,17 @@ class AutomaticDiscount:
         """Take the embeddings of one more finished episode, and give the discount from now on."""
         self._recogniser = self._recogniser.after(embedding)
         return self()
+
+    def after_seen(self, episode: SeenEpisode) -> float:
+        """Take one more finished episode of a training, and give the discount from now on.
+
+        Raises:
+            ValueError: It has no embeddings.
+        """
+        views = episode.views(self._cameras)
+        if views is None:
+            raise ValueError("an automatic discount compares what an encoder saw, and the episode has no embeddings")
+        return self.after_episode(side_by_side(views))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+_NOTHING_YET = (0.0, 0.0, 0.0, np.nan)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeFigures:
@@ -12,6 +14,7 @@ class EpisodeFigures:
 
     episodes: int
     success_rate: float
+    """NaN where the environments do not tell."""
     mean_length: float
     task_return: float
     """Undiscounted."""
@@ -29,17 +32,18 @@ class EpisodeLog:
     def __init__(self, num_envs: int) -> None:
         self._sums = np.zeros((num_envs, 4))
         self._ended: list[np.ndarray] = []
+        self.begin()
 
     def begin(self) -> None:
         """Forget the episodes that are under way."""
-        self._sums[:] = 0
+        self._sums[:] = _NOTHING_YET
 
     def after_step(
         self,
         *,
         task_reward: Float64[np.ndarray, " env"],
         shaping_reward: Float64[np.ndarray, " env"],
-        success: Bool[np.ndarray, " env"],
+        success: Float64[np.ndarray, " env"],
         ended: Bool[np.ndarray, " env"],
     ) -> None:
         """Add one step of every environment.
@@ -47,15 +51,15 @@ class EpisodeLog:
         Args:
             task_reward: Of the task.
             shaping_reward: What perception added; NaN where unknown.
-            success: Whether the step reached success.
+            success: 1 where the step reached success, 0 where it did not, NaN where nobody tells.
             ended: Whether the step ended the episode.
         """
         self._sums[:, 0] += 1
         self._sums[:, 1] += task_reward
         self._sums[:, 2] += shaping_reward
-        self._sums[:, 3] = np.maximum(self._sums[:, 3], success)
+        self._sums[:, 3] = np.fmax(self._sums[:, 3], success)
         self._ended += [row.copy() for row in self._sums[ended]]
-        self._sums[ended] = 0
+        self._sums[ended] = _NOTHING_YET
 
     def figures(self) -> EpisodeFigures:
         """Give the means, and begin anew."""

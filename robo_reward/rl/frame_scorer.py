@@ -9,8 +9,10 @@ from jaxtyping import Float64, Int64
 
 from robo_reward.clip import Clip
 from robo_reward.episode_rows import join_rows, take_rows
+from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel
 from robo_reward.potential_streams import Arrival, PotentialStreams
 from robo_reward.reward_model import RewardModel
+from robo_reward.rl.frame_embeddings import FrameEmbeddings
 from robo_reward.shaping import Potential
 
 _TOGETHER = 64
@@ -44,6 +46,10 @@ class FrameScorer:
         potential: From progress to Φ; None = Φ is progress.
         deferred: Collect frames until `settle` is called, and look at all of them in one batch then.
         keep_frames: Keep pictures, so that another version of the model can look at them; see `change_model`.
+        keep_embeddings: Keep what the model's encoder makes of them in `embeddings`, until they are forgotten there.
+
+    Raises:
+        ValueError: Embeddings are to be kept, and the model looks through no encoder.
     """
 
     def __init__(
@@ -54,7 +60,10 @@ class FrameScorer:
         potential: Potential | None = None,
         deferred: bool = False,
         keep_frames: bool = False,
+        keep_embeddings: bool = False,
     ) -> None:
+        if keep_embeddings and not isinstance(model, EmbeddingRewardModel):
+            raise ValueError(f"{type(model).__name__} looks through no encoder: there are no embeddings to keep")
         self._potential, self._deferred, self._keep = potential, deferred, keep_frames
         self._streams = PotentialStreams(model, num_streams=num_envs, potential=potential)
         self._waiting: list[_Waiting] = []
@@ -65,6 +74,8 @@ class FrameScorer:
         self._episodes: list[_Episode] = []
         self._running: dict[int, _Episode] = {}
         self.version = model.version
+        self.embeddings = FrameEmbeddings() if keep_embeddings else None
+        """Of the frame sets that were scored; None where they are not kept."""
         self.progress = np.full(num_envs, np.nan)
         """Of each environment's newest scored frame set."""
         self.spread = np.full(num_envs, np.nan)
@@ -105,6 +116,8 @@ class FrameScorer:
             places = range(offset, offset + len(each.rows))
             part = seen if len(waiting) == 1 else take_rows(seen, places)
             self._note(self._streams.follow(part, each.rows), each)
+            if self.embeddings is not None and isinstance(part, EmbeddedClip):
+                self.embeddings.note(range(each.first, each.first + len(each.rows)), part)
             offset += len(each.rows)
 
     def potentials(self, numbers: Int64[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
@@ -154,8 +167,11 @@ class FrameScorer:
         """Show kept episodes to a model, all of them one frame set at a time."""
         for time in range(max((len(each.clips) for each in episodes.values()), default=0)):
             rows = [row for row, each in episodes.items() if time < len(each.clips)]
-            arrival = streams.arrive(join_rows([episodes[row].clips[time] for row in rows]), rows)
+            seen = streams.look(join_rows([episodes[row].clips[time] for row in rows]))
+            arrival = streams.follow(seen, rows)
             numbers = np.array([episodes[row].numbers[time] for row in rows])
+            if self.embeddings is not None and isinstance(seen, EmbeddedClip):
+                self.embeddings.renew(numbers.tolist(), seen)
             remembered = numbers >= self._first
             self._known[numbers[remembered] - self._first] = arrival.potential.numpy()[remembered]
 

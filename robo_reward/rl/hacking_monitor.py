@@ -1,5 +1,6 @@
 """Watches a learner for signs that it exploits its reward instead of solving the task; warns, or stops the run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -24,12 +25,14 @@ class HackingAlarm:
 class RewardHackingError(RoboRewardError):
     """The learner exploits its reward, and the run was asked to stop when it does."""
 
-    def __init__(self, alarm: HackingAlarm) -> None:
+    def __init__(self, alarm: HackingAlarm, *, alarms: Sequence[HackingAlarm] = ()) -> None:
         super().__init__(
             f"stopped at episode {alarm.episode}: {alarm.message}; look at the videos of the last episodes before "
             f"training on, or take '{alarm.rule}' out of stop_on"
         )
         self.alarm = alarm
+        self.alarms = tuple(alarms) or (alarm,)
+        """All that the episode raised, this one among them."""
 
 
 @final
@@ -73,7 +76,18 @@ class HackingMonitor:
         self._evidence = {rule.name: EventEvidence(usual=rule.usual, hacked=rule.hacked) for rule in rules}
         self._num_episodes = 0
         if state is not None:
-            self._restore(state)
+            self.restore(state)
+
+    @property
+    def stop_on(self) -> frozenset[str]:
+        """Names of rules whose alarm stops the run."""
+        return self._stop_on
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """How far each rule is on its way to an alarm: log R of log(horizon · rules / false_alarm), at least 0."""
+        enough = math.log(self._horizon) - math.log(self._false_alarm)
+        return {name: max(0.0, each.log_evidence) / enough for name, each in self._evidence.items()}
 
     @property
     def evidence(self) -> Mapping[str, EventEvidence]:
@@ -101,7 +115,7 @@ class HackingMonitor:
         alarms = [alarm for rule in self._rules if (alarm := self._asked(rule, episode)) is not None]
         for alarm in alarms:
             if alarm.rule in self._stop_on:
-                raise RewardHackingError(alarm)
+                raise RewardHackingError(alarm, alarms=alarms)
         return tuple(alarms)
 
     def _asked(self, rule: HackingRule, episode: SeenEpisode) -> HackingAlarm | None:
@@ -120,7 +134,12 @@ class HackingMonitor:
             f"often than the {rule.usual:.0%} that honest learning may show; in the last one: {finding.evidence}",
         )
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            ValueError: A rule that is not watched.
+        """
         self._num_episodes = int(state["num_episodes"])
         for name, (log_evidence, observed, events) in state["evidence"].items():
             if name not in self._evidence:

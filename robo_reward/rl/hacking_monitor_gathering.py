@@ -6,8 +6,9 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
+from robo_reward.rl.frame_embeddings import FrameEmbeddings
 from robo_reward.rl.hacking_monitor_episode import SeenEpisode
 from robo_reward.rl.learning_reward import RewardMode, perceived_reward
 from robo_reward.rl.transitions import ScoredTransitions
@@ -20,15 +21,13 @@ Potentials = Callable[[Int64[np.ndarray, "..."]], Float64[np.ndarray, "..."]]
 class _Running:
     numbers: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
-    success: bool = False
+    success: float = float("nan")
     terminated: bool = False
 
 
 @final
 class EpisodeGathering:
     """Puts transitions of several environments together to episodes, whose potentials may come later.
-
-    Embeddings are not kept by `ScoredVectorEnv`: rules that need them are not judged by what is gathered here.
 
     Args:
         num_envs: Environments that are followed.
@@ -46,12 +45,12 @@ class EpisodeGathering:
         """Forget what has not ended: every environment begins an episode."""
         self._running = [_Running() for _ in self._running]
 
-    def after_step(self, latest: ScoredTransitions, *, success: Bool[np.ndarray, " env"]) -> None:
+    def after_step(self, latest: ScoredTransitions, *, success: Float64[np.ndarray, " env"]) -> None:
         """Take a step of every environment.
 
         Args:
             latest: `ScoredVectorEnv.latest`.
-            success: Whether the step reached success.
+            success: 1 where the step reached success, 0 where it did not, NaN where nobody tells.
         """
         for env, running in enumerate(self._running):
             if not latest.real[env]:
@@ -60,24 +59,32 @@ class EpisodeGathering:
                 running.numbers.append(int(latest.departure[env]))
             running.numbers.append(int(latest.arrival[env]))
             running.steps.append(int(latest.steps[env]))
-            running.success |= bool(success[env])
+            running.success = float(np.fmax(running.success, success[env]))
             if latest.terminated[env] or latest.truncated[env]:
                 running.terminated = bool(latest.terminated[env])
                 self._finished.append(running)
                 self._running[env] = _Running()
 
-    def finished(self, potentials: Potentials) -> list[SeenEpisode]:
+    def finished(self, potentials: Potentials, *, embeddings: FrameEmbeddings | None = None) -> list[SeenEpisode]:
         """Give the episodes that have ended since this was asked last, in the order of their ends.
 
         Args:
             potentials: Of their frame sets, which must have been scored: after `settle` where that is deferred.
+            embeddings: Of the same; None = nobody kept them, and rules that need them judge nothing.
         """
-        episodes = [self._seen(each, potentials) for each in self._finished]
+        episodes = [self._seen(each, potentials, embeddings) for each in self._finished]
         self._finished = []
         return episodes
 
-    def _seen(self, episode: _Running, potentials: Potentials) -> SeenEpisode:
-        potential = potentials(np.array(episode.numbers, np.int64))
+    @property
+    def oldest(self) -> int | None:
+        """Number of the first frame set of the episodes that have not been given yet; None where there is none."""
+        begun = [each.numbers[0] for each in (*self._running, *self._finished) if each.numbers]
+        return min(begun, default=None)
+
+    def _seen(self, episode: _Running, potentials: Potentials, embeddings: FrameEmbeddings | None) -> SeenEpisode:
+        numbers = np.array(episode.numbers, np.int64)
+        potential = potentials(numbers)
         terminated = np.zeros(len(episode.steps), np.bool_)
         terminated[-1] = episode.terminated
         shaping = perceived_reward(
@@ -90,6 +97,8 @@ class EpisodeGathering:
         return SeenEpisode(
             potential=torch.from_numpy(potential.astype(np.float64)),
             shaping=torch.from_numpy(shaping),
-            success=episode.success,
+            success=None if np.isnan(episode.success) else episode.success > 0,
             terminated=episode.terminated,
+            embedding=None if embeddings is None else embeddings.of(numbers),
+            cameras=None if embeddings is None else embeddings.cameras,
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, final, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from robo_reward.fusion.camera_health import CameraReason, CameraWatch
@@ -25,10 +25,8 @@ class Finding:
 class HackingRule(Protocol):
     """Judges single episodes; how often they may look suspicious is weighed by who asks."""
 
-    @property
-    def name(self) -> str:
-        """Names the rule in alarms and in `stop_on`."""
-        ...
+    name: ClassVar[str]
+    """Names the rule in alarms and in `stop_on`."""
 
     @property
     def usual(self) -> float:
@@ -69,7 +67,9 @@ class ClaimsWithoutSuccess:
         _check_frames(self.num_frames)
 
     def judge(self, episode: SeenEpisode) -> Finding | None:
-        """Judge one episode."""
+        """Judge one episode; of a task whose success nobody tells nothing is known."""
+        if episode.success is None:
+            return None
         frames = int((episode.potential >= self.goal_potential).sum())
         if frames < self.num_frames and not episode.success:
             return None
@@ -96,9 +96,9 @@ class PaidToLoiter:
     hacked: float = 0.8
 
     def judge(self, episode: SeenEpisode) -> Finding | None:
-        """Judge one episode."""
+        """Judge one episode; of a task whose success nobody tells nothing is known."""
         known = episode.potential[~episode.potential.isnan()]
-        if len(known) == 0:
+        if len(known) == 0 or episode.success is None:
             return None
         worth, steps = max(self.goal_potential - float(known[0]), 0.0), len(episode.shaping)
         surplus = episode.surplus
@@ -139,28 +139,33 @@ class OccludedCamera:
         """Judge one episode."""
         if episode.embedding is None:
             return None
-        reasons = self._reasons(episode)
+        reasons = self._reasons(episode.embedding, episode)
         bad = reasons != CameraReason.GOOD
         shares = bad.double().mean(dim=0)
         view = int(shares.argmax())
+        name = view if episode.cameras is None else episode.cameras[view]
         blind = bad[:, view]
         trouble = (
             CameraReason(int(reasons[blind, view].bincount().argmax())) if bool(blind.any()) else CameraReason.GOOD
         )
         return Finding(
             suspicious=float(shares[view]) > self.share,
-            evidence=f"camera {view} {trouble.name.lower()} in {float(shares[view]):.0%} of the frames; mean potential "
+            evidence=f"camera {name} {trouble.name.lower()} in {float(shares[view]):.0%} of the frames; mean potential "
             f"{_mean(episode.potential[blind])} in them, {_mean(episode.potential[~blind])} in the others",
         )
 
-    def _reasons(self, episode: SeenEpisode) -> Int64[Tensor, "time view"]:
-        if episode.embedding is None:
-            raise ValueError("the episode has no embeddings")
-        found = _lost_or_frozen(episode.embedding, episode.moved, self.frozen_after)
-        if self.watch is None:
+    def _reasons(self, seen: Float32[Tensor, "time view _dim"], episode: SeenEpisode) -> Int64[Tensor, "time view"]:
+        found = _lost_or_frozen(seen, episode.moved, self.frozen_after)
+        in_order = None if self.watch is None else episode.views(self.watch.cameras)
+        if self.watch is None or in_order is None:
             return found
-        watched = self.watch.reasons(episode.embedding[None])[0]
-        return torch.where(watched == CameraReason.GOOD, found, watched)
+        watched = self.watch.reasons(in_order[None])[0]
+        cameras = self.watch.cameras if episode.cameras is None else episode.cameras
+        for view, camera in enumerate(cameras):
+            if camera in self.watch.cameras:
+                told = watched[:, self.watch.cameras.index(camera)]
+                found[:, view] = torch.where(told == CameraReason.GOOD, found[:, view], told)
+        return found
 
 
 @final
@@ -178,6 +183,8 @@ class StrangeFrames:
 
     name: ClassVar[str] = "strange_frames"
     familiar: FamiliarFrames
+    cameras: tuple[str, ...] | None = None
+    """Names of the demonstrations' views; None = an episode's views are theirs, in their order."""
     high_potential: float
     """Φ from which a frame is worth exploiting, such as half of a finished task's."""
     num_frames: int = 3
@@ -191,11 +198,12 @@ class StrangeFrames:
             raise ValueError(f"share must be in [0, 1), got {self.share:g}")
 
     def judge(self, episode: SeenEpisode) -> Finding | None:
-        """Judge one episode."""
+        """Judge one episode; of a task whose success nobody tells nothing is known."""
         high = episode.potential >= self.high_potential
-        if episode.embedding is None or int(high.sum()) < self.num_frames:
+        seen = episode.views(self.cameras)
+        if seen is None or episode.success is None or int(high.sum()) < self.num_frames:
             return None
-        distances = self.familiar.distances(episode.embedding[high])
+        distances = self.familiar.distances(seen[high])
         share = float((distances > self.familiar.limit).double().mean())
         return Finding(
             suspicious=share > self.share and not episode.success,

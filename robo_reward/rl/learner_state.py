@@ -41,7 +41,7 @@ def read_learner(algorithm: BaseAlgorithm, folder: Path) -> None:
     Raises:
         CheckpointError: It was not built alike.
     """
-    state: Mapping[str, Any] = torch.load(folder / _LEARNER_FILE, weights_only=True)
+    state: Mapping[str, Any] = torch.load(folder / _LEARNER_FILE, weights_only=True, map_location=algorithm.device)
     try:
         algorithm.set_parameters(dict(state["parameters"]), exact_match=True, device=algorithm.device)
     except (RuntimeError, ValueError) as error:

@@ -10,11 +10,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from robo_reward.rl.learner_checks import check_common, check_positive, check_updates, learning_device
 from robo_reward.rl.learning_reward import PERCEIVED, RewardMode
 from robo_reward.rl.shaped_replay_buffer import ShapedReplayBuffer, TransitionSource
 from robo_reward.rl.shaped_rollout_buffer import ShapedRolloutBuffer
 from robo_reward.rl.standardised_observations import ObservationStatistics, StandardisedObservations
-from robo_reward.shaping.potential_difference import check_discount
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -72,23 +72,30 @@ class Sac:
     """Environment steps with random actions before the first update."""
     updates_per_step: float = 1.0
     """Gradient steps per environment step."""
+    train_every: int = 1
+    """Steps of every environment between updates, which then come all together."""
     tau: float = 0.01
     """Share of the critics that goes into their targets at each update."""
     entropy: float | None = 0.003
     """Temperature, for returns of about 1: what a nat of randomness is worth in a step. A larger one is paid for every
     step that an episode goes on, and outweighs success. None = tuned to a target entropy, but for the floor."""
+    entropy_start: float = 0.01
+    """Temperature that tuning begins with."""
     entropy_floor: float = 0.001
     """Smallest temperature when it is tuned: it may collapse, after which success swings."""
+    device: str = "cpu"
+    """Where networks learn: cpu, cuda, cuda:1 …; auto = CUDA where there is a CUDA device."""
 
     def __post_init__(self) -> None:
-        _check_common(self.num_envs, self.discount, self.learning_rate)
-        _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, entropy_floor=self.entropy_floor)
-        _check_updates(self.updates_per_step, self.num_envs)
+        check_common(self.num_envs, self.discount, self.learning_rate)
+        check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, train_every=self.train_every)
+        check_positive(entropy_start=self.entropy_start, entropy_floor=self.entropy_floor)
+        check_updates(self.updates_per_step, self.rollout_steps)
 
     @property
     def rollout_steps(self) -> int:
-        """One step of every environment."""
-        return self.num_envs
+        """`train_every` steps of every environment."""
+        return self.num_envs * self.train_every
 
     def build(self, inputs: LearnerInputs) -> SAC:
         """Make the algorithm, ready to learn."""
@@ -101,12 +108,12 @@ class Sac:
             batch_size=self.batch_size,
             tau=self.tau,
             gamma=self.discount,
-            train_freq=1,
-            gradient_steps=round(self.updates_per_step * self.num_envs),
-            ent_coef="auto_0.01" if self.entropy is None else self.entropy,
+            train_freq=self.train_every,
+            gradient_steps=round(self.updates_per_step * self.rollout_steps),
+            ent_coef=f"auto_{self.entropy_start!r}" if self.entropy is None else self.entropy,
             policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
-            device="cpu",
+            device=learning_device(self.device),
         )
         return _with_buffer(algorithm, inputs, self.buffer_size)
 
@@ -134,21 +141,26 @@ class Dqn:
     buffer_size: int = 200_000
     learning_starts: int = 1000
     updates_per_step: float = 0.5
+    train_every: int = 1
+    """Steps of every environment between updates, which then come all together."""
     target_interval: int = 1000
     """Environment steps between copies of the network into its target."""
     exploration_steps: int = 10_000
     """Environment steps over which the share of random actions falls to `exploration_end`."""
     exploration_end: float = 0.05
+    device: str = "cpu"
+    """Where networks learn: cpu, cuda, cuda:1 …; auto = CUDA where there is a CUDA device."""
 
     def __post_init__(self) -> None:
-        _check_common(self.num_envs, self.discount, self.learning_rate)
-        _check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, target_interval=self.target_interval)
-        _check_updates(self.updates_per_step, self.num_envs)
+        check_common(self.num_envs, self.discount, self.learning_rate)
+        check_positive(batch_size=self.batch_size, buffer_size=self.buffer_size, train_every=self.train_every)
+        check_positive(target_interval=self.target_interval)
+        check_updates(self.updates_per_step, self.rollout_steps)
 
     @property
     def rollout_steps(self) -> int:
-        """One step of every environment."""
-        return self.num_envs
+        """`train_every` steps of every environment."""
+        return self.num_envs * self.train_every
 
     def build(self, inputs: LearnerInputs) -> DQN:
         """Make the algorithm, ready to learn."""
@@ -160,12 +172,12 @@ class Dqn:
             learning_starts=self.learning_starts,
             batch_size=self.batch_size,
             gamma=self.discount,
-            train_freq=1,
-            gradient_steps=round(self.updates_per_step * self.num_envs),
+            train_freq=self.train_every,
+            gradient_steps=round(self.updates_per_step * self.rollout_steps),
             target_update_interval=self.target_interval,
             policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
-            device="cpu",
+            device=learning_device(self.device),
         )
         # SB3 counts exploration as a share of one call of learn(); training here is many calls
         algorithm.exploration_schedule = lambda _: self._exploration(algorithm.num_timesteps)
@@ -198,10 +210,12 @@ class Ppo:
     """λ of generalised advantage estimation."""
     entropy: float = 0.0
     clip: float = 0.2
+    device: str = "cpu"
+    """Where networks learn: cpu, cuda, cuda:1 …; auto = CUDA where there is a CUDA device."""
 
     def __post_init__(self) -> None:
-        _check_common(self.num_envs, self.discount, self.learning_rate)
-        _check_positive(batch_size=self.batch_size, steps_per_env=self.steps_per_env, epochs=self.epochs)
+        check_common(self.num_envs, self.discount, self.learning_rate)
+        check_positive(batch_size=self.batch_size, steps_per_env=self.steps_per_env, epochs=self.epochs)
         if self.rollout_steps % self.batch_size:
             raise ValueError(
                 f"batch_size must divide a rollout of num_envs * steps_per_env = {self.rollout_steps} steps, got "
@@ -235,7 +249,7 @@ class Ppo:
             rollout_buffer_class=ShapedRolloutBuffer,
             policy_kwargs=_networks(self.hidden, inputs.statistics),
             seed=inputs.seed,
-            device="cpu",
+            device=learning_device(self.device),
         )
         buffer: Any = algorithm.rollout_buffer
         if inputs.mode in PERCEIVED:
@@ -257,6 +271,7 @@ def _with_buffer(algorithm: Any, inputs: LearnerInputs, buffer_size: int) -> Any
         source=inputs.source,
         mode=inputs.mode,
         discount=inputs.discount or (lambda: algorithm.gamma),
+        device=algorithm.device,
     )
     return algorithm
 
@@ -268,19 +283,3 @@ def _networks(hidden: Sequence[int], statistics: ObservationStatistics | None) -
     units = {"mean": statistics.mean.tolist(), "deviation": statistics.deviation.tolist()}
     extractor = {"features_extractor_class": StandardisedObservations, "features_extractor_kwargs": units}
     return {"net_arch": list(hidden), **extractor}
-
-
-def _check_common(num_envs: int, discount: float, learning_rate: float) -> None:
-    check_discount(discount)
-    _check_positive(num_envs=num_envs, learning_rate=learning_rate)
-
-
-def _check_updates(updates_per_step: float, num_envs: int) -> None:
-    if updates_per_step * num_envs < 1:
-        raise ValueError(f"updates_per_step must be at least 1 / num_envs = {1 / num_envs:g}, got {updates_per_step:g}")
-
-
-def _check_positive(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not number > 0:
-            raise ValueError(f"{name} must be > 0, got {number}")

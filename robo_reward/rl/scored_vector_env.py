@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64, Shaped
 
 from robo_reward.reward_model import RewardModel
 from robo_reward.rl.environment_info import FINAL_INFO, arrival_values
+from robo_reward.rl.frame_embeddings import FrameEmbeddings
 from robo_reward.rl.frame_scorer import FrameScorer
 from robo_reward.rl.info_clips import InfoClips
 from robo_reward.rl.state_progress import StateProgress
@@ -31,6 +32,10 @@ class ScoredVectorEnv(VectorWrapper):
         potential: From progress to Φ; None = Φ is progress.
         deferred: Collect frames, and look at all of them when `settle` is called, such as at the end of a rollout.
         keep_frames: Keep pictures, so that `change_model` can have them looked at again.
+        keep_embeddings: Keep what the model's encoder makes of them in `embeddings`, until they are forgotten there.
+
+    Raises:
+        ValueError: Embeddings are to be kept, and the model looks through no encoder.
     """
 
     def __init__(
@@ -41,15 +46,21 @@ class ScoredVectorEnv(VectorWrapper):
         potential: Potential | None = None,
         deferred: bool = False,
         keep_frames: bool = False,
+        keep_embeddings: bool = False,
     ) -> None:
         super().__init__(env)
         self.scorer = FrameScorer(
-            model, num_envs=env.num_envs, potential=potential, deferred=deferred, keep_frames=keep_frames
+            model,
+            num_envs=env.num_envs,
+            potential=potential,
+            deferred=deferred,
+            keep_frames=keep_frames,
+            keep_embeddings=keep_embeddings,
         )
         self._deferred = deferred
         self._clips = InfoClips(truth=isinstance(model, StateProgress))
         self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
-        self._here = np.full(env.num_envs, -1)  # number of each environment's present frame set
+        self._here = np.full(env.num_envs, -1)
         self._elapsed = np.zeros(env.num_envs)
         self._ended = np.zeros(env.num_envs, np.bool_)
         self.latest: ScoredTransitions | None = None
@@ -59,6 +70,16 @@ class ScoredVectorEnv(VectorWrapper):
     def version(self) -> str:
         """Version of the model that gave all potentials."""
         return self.scorer.version
+
+    @property
+    def embeddings(self) -> FrameEmbeddings | None:
+        """Of the frame sets that were scored; None where they are not kept."""
+        return self.scorer.embeddings
+
+    @property
+    def here(self) -> Int64[np.ndarray, " env"]:
+        """Number of each environment's present frame set; -1 before the first one."""
+        return self._here.copy()
 
     def potentials(self, numbers: Int64[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
         """Give Φ of numbered frame sets; see `FrameScorer.potentials`."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from jaxtyping import Bool, Float64, Int64
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -65,7 +66,7 @@ class ShapedReplayBuffer(ReplayBuffer):
         source: TransitionSource,
         mode: RewardMode,
         discount: Callable[[], float],
-        device: str = "cpu",
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__(buffer_size, observation_space, action_space, device, n_envs=n_envs)
         self._source, self._discount = source, discount

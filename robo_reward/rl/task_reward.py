@@ -38,8 +38,8 @@ class TaskReward(VectorWrapper):
         check_mode(mode)
         super().__init__(env)
         self._mode, self._success_reward = mode, success_reward
-        self.success = np.zeros(env.num_envs, np.bool_)
-        """Whether the last step reached success, by environment."""
+        self.success = np.full(env.num_envs, np.nan)
+        """1 where the last step reached success, 0 where it did not, NaN where the environment does not tell."""
         self.told: dict[str, Float64[np.ndarray, " env"]] = {}
         """Parts of the last step's reward that the environment told apart: `task_reward`, `shaping_reward`."""
 
@@ -51,7 +51,7 @@ class TaskReward(VectorWrapper):
         """
         observation, rewards, terminated, truncated, infos = self.env.step(actions)
         ended = (terminated | truncated) & (FINAL_INFO in infos)
-        self.success = arrival_values(infos, SUCCESS, ended=ended, default=0.0) > 0
+        self.success = arrival_values(infos, SUCCESS, ended=ended, default=np.nan)
         self.told = {
             name: arrival_values(infos, name, ended=ended, default=np.nan)
             for name in (TASK_REWARD, SHAPING_REWARD)
@@ -71,4 +71,4 @@ class TaskReward(VectorWrapper):
             return np.zeros(len(rewards))
         if not tells(infos, SUCCESS):
             raise ValueError(f"info has no '{SUCCESS}': reward={self._mode} needs it; reward=environment does not")
-        return self._success_reward * self.success
+        return self._success_reward * (self.success > 0)

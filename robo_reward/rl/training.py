@@ -3,8 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +14,25 @@ from stable_baselines3.common.logger import Logger
 
 from robo_reward.durable import atomic_file
 from robo_reward.reward_model import RewardModel
+from robo_reward.rl.alarm_log import AlarmLog
 from robo_reward.rl.checkpoints import newest_checkpoint, write_checkpoint
 from robo_reward.rl.environments import Environments
+from robo_reward.rl.hacking_monitor import HackingAlarm, RewardHackingError
 from robo_reward.rl.learner_state import read_learner, write_learner
 from robo_reward.rl.learners import Learner, LearnerInputs
 from robo_reward.rl.learning_reward import PERCEIVED
 from robo_reward.rl.metrics import Metrics, MetricsLine
-from robo_reward.rl.policy_evaluation import FilmedEpisode, PolicyEvaluation, evaluate_policy, film_episode
+from robo_reward.rl.policy_evaluation import PolicyEvaluation, evaluate_policy, film_episode
+from robo_reward.rl.safety_nets import SafetyNets, WatchedEpisodes
+from robo_reward.rl.scored_vector_env import ScoredVectorEnv
 from robo_reward.rl.training_callback import TrainingCallback
 from robo_reward.rl.training_environments import TrainingEnvironments
+from robo_reward.rl.training_result import TrainingListener, TrainingResult
 from robo_reward.rl.training_settings import TrainingSettings
 from robo_reward.shaping import Potential
 
 _EVALUATION_SEEDS, _FIRST_EPISODES, _RANDOM, _STATISTICS = 1, 2, 3, 4
 """Purposes that seeds are drawn for, so that none is used twice."""
-
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class TrainingResult:
-    """What a training came to."""
-
-    steps: int
-    success_rate: float
-    """Of the last evaluation; NaN where there was none."""
-    best_success_rate: float
-    stopped_early: bool
-    policy: Path
-    """Of the last segment, as Stable-Baselines3 saves it."""
-    best_policy: Path
-
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class TrainingListener:
-    """Who is told how it goes on; none of it changes the result."""
-
-    on_steps: Callable[[int], None] = lambda _: None
-    """Environment steps so far."""
-    on_metrics: Callable[[MetricsLine], None] = lambda _: None
-    """The line of a segment."""
-    on_film: Callable[[Path, FilmedEpisode], None] | None = None
-    """Takes the path of a video, and what it shows; None = no videos."""
 
 
 class Training:
@@ -72,10 +50,12 @@ class Training:
         output: Folder of checkpoints, metrics, TensorBoard and policies.
         model: Reward model bound to the task, in the modes that ask one.
         potential: From progress to Φ.
+        nets: What watches over it, in the modes that ask a reward model.
         listener: Who is told.
 
     Raises:
-        ValueError: A mode that asks a reward model without one, or a learner that does not fit the environments.
+        ValueError: A mode that asks a reward model without one, a learner that does not fit the environments, or an
+            automatic discount without a model that looks through an encoder.
     """
 
     def __init__(
@@ -87,22 +67,35 @@ class Training:
         output: Path,
         model: RewardModel | None = None,
         potential: Potential | None = None,
+        nets: SafetyNets | None = None,
         listener: TrainingListener | None = None,
     ) -> None:
-        if settings.reward in PERCEIVED and model is None:
-            raise ValueError(f"reward={settings.reward} asks a reward model, and none is given")
+        asked = model if settings.reward in PERCEIVED else None
+        self._nets = nets or SafetyNets()
+        self._nets.check(settings.reward, asked)
         self._learner, self._settings, self._output = learner, settings, output
         self._listener = listener or TrainingListener()
         self._segment_steps = settings.segment_steps(learner.rollout_steps)
-        asked = model if settings.reward in PERCEIVED else None
         self._envs = TrainingEnvironments(
-            environments, num_envs=learner.num_envs, settings=settings, model=asked, potential=potential
+            environments,
+            num_envs=learner.num_envs,
+            settings=settings,
+            model=asked,
+            potential=potential,
+            keep_embeddings=self._nets.keep_embeddings(asked),
         )
-        inputs = LearnerInputs(env=self._envs.sb3, source=self._envs.source, mode=settings.reward, seed=settings.seed)
-        self._algorithm = learner.build(inputs)
+        self._algorithm = learner.build(
+            LearnerInputs(
+                env=self._envs.sb3,
+                source=self._envs.source,
+                mode=settings.reward,
+                seed=settings.seed,
+                discount=self._nets.discount,
+            )
+        )
         self._algorithm.set_logger(Logger(folder=None, output_formats=[]))
-        self._callback = TrainingCallback(self._envs, learner, on_steps=self._listener.on_steps)
-        self._metrics = Metrics(output)
+        self._callback = self._called_back()
+        self._metrics, self._alarms = Metrics(output), AlarmLog(output)
         self._seconds = 0.0
 
     @property
@@ -116,11 +109,18 @@ class Training:
         Raises:
             CheckpointError: The folder's checkpoint is of another learner.
             OutputError: The disk is full.
+            RewardHackingError: The monitor stopped it. The last checkpoint is whole; the policy of the moment is in
+                `stopped_policy.zip` and, where there are videos, filmed.
         """
         self._resume()
         try:
             while not self._finished():
                 self._segment()
+        except RewardHackingError:
+            self._save("stopped_policy.zip")
+            if self._settings.videos:
+                self._film("stopped")
+            raise
         finally:
             self._metrics.close()
             self._envs.close()
@@ -132,6 +132,9 @@ class Training:
             return
         read_learner(self._algorithm, checkpoint.folder)
         self._metrics.restore(checkpoint.state["metrics"])
+        self._alarms.restore(checkpoint.state.get("alarms", []))
+        if "nets" in checkpoint.state:
+            self._nets.restore(checkpoint.state["nets"])
         self._seconds = float(checkpoint.state["seconds"])
 
     def _segment(self) -> None:
@@ -149,7 +152,7 @@ class Training:
         self._metrics.add(line)
         self._keep(line)
         if self._settings.videos and (number % self._settings.videos == 0 or self._finished()):
-            self._film()
+            self._film(f"{self._algorithm.num_timesteps:09d}")
         self._listener.on_metrics(line)
 
     def _seed(self, segment: int) -> None:
@@ -179,16 +182,49 @@ class Training:
             **judged,
             **{f"episodes/{key}": value for key, value in asdict(played).items()},
             **{key: value for key, value in learnt.items() if not key.startswith("time/")},
+            **self._watched_figures(),
             "time/seconds": self._seconds,
             "time/steps_per_second": rate,
         }
+
+    def _called_back(self) -> TrainingCallback:
+        watched = None
+        if isinstance(self._envs.source, ScoredVectorEnv):
+            watched = WatchedEpisodes(
+                self._nets, self._envs.source, mode=self._settings.reward, discount=self._discount, on_alarm=self._alarm
+            )
+        return TrainingCallback(
+            self._envs, self._learner, discount=self._discount, watched=watched, on_steps=self._listener.on_steps
+        )
+
+    def _discount(self) -> float:
+        """Give the discount of the moment."""
+        return self._learner.discount if self._nets.discount is None else self._nets.discount()
+
+    def _alarm(self, alarm: HackingAlarm, stops: bool) -> None:
+        self._alarms.add(alarm, step=int(self._algorithm.num_timesteps), stops=stops)
+        self._listener.on_alarm(alarm)
+
+    def _watched_figures(self) -> dict[str, float]:
+        """Give γ, and how far each rule of the monitor is on its way to an alarm."""
+        figures = {"learning/discount": self._discount()}
+        if self._nets.monitor is None:
+            return figures
+        before = self._metrics.lines[-1]["step"] if self._metrics.num_lines else 0
+        shares = {f"monitor/{rule}": share for rule, share in self._nets.monitor.shares.items()}
+        return figures | {"monitor/alarms": float(self._alarms.since(before))} | shares
 
     def _keep(self, line: MetricsLine) -> None:
         """Save policies and a checkpoint."""
         self._save("policy.zip")
         if line["step"] == self._metrics.best("evaluation/success_rate", then="evaluation/mean_return").get("step"):
             self._save("best_policy.zip")
-        state = {"metrics": self._metrics.lines, "seconds": self._seconds}
+        state = {
+            "metrics": self._metrics.lines,
+            "seconds": self._seconds,
+            "alarms": self._alarms.lines,
+            "nets": self._nets.state,
+        }
         write_checkpoint(
             self._output / "checkpoints",
             steps=int(line["step"]),
@@ -200,12 +236,12 @@ class Training:
         with atomic_file(self._output / name) as temporary, temporary.open("wb") as file:
             self._algorithm.save(file, exclude=["replay_buffer_kwargs", "exploration_schedule", "ep_info_buffer"])
 
-    def _film(self) -> None:
+    def _film(self, name: str) -> None:
         if self._listener.on_film is None or self._envs.filmed is None:
             return
         seed = int(_seeds(self._settings.seed, _EVALUATION_SEEDS, 0, count=1)[0])
         filmed = film_episode(self._algorithm, self._envs.filmed, seed=seed)
-        path = self._output / "videos" / f"{self._algorithm.num_timesteps:09d}.mp4"
+        path = self._output / "videos" / f"{name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._listener.on_film(path, filmed)
 

@@ -25,6 +25,7 @@ class TrainingEnvironments:
         settings: Of the training.
         model: Looks at the frames; None = nobody does.
         potential: From progress to Φ.
+        keep_embeddings: Keep what the model's encoder sees, for safety nets.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class TrainingEnvironments:
         settings: TrainingSettings,
         model: RewardModel | None,
         potential: Potential | None,
+        keep_embeddings: bool = False,
     ) -> None:
         self._deferred = settings.deferred
         self._mode: RewardMode = settings.reward
@@ -43,7 +45,13 @@ class TrainingEnvironments:
         if model is None:
             self.source: ScoredVectorEnv | UnscoredVectorEnv = UnscoredVectorEnv(self.task)
         else:
-            self.source = ScoredVectorEnv(self.task, model, potential=potential, deferred=settings.deferred)
+            self.source = ScoredVectorEnv(
+                self.task,
+                model,
+                potential=potential,
+                deferred=settings.deferred,
+                keep_embeddings=keep_embeddings,
+            )
         self.sb3 = Sb3VecEnv(self.source)
         self._shared = environments.only_one
         self.evaluation: gymnasium.Env = self._only() if self._shared else environments.single(seen=False)

@@ -19,10 +19,12 @@ EXPERIMENTS = {
     if path.stem != "vlm_rm_humanoid"
 }
 PUBLISHED = {
-    "cartpole": {"learning_starts": 75_000, "learning_rate": 2.3e-3, "hidden": [256, 256]},
+    "cartpole": {"learning_starts": 75_000, "train_every": 200, "learning_rate": 2.3e-3, "hidden": [256, 256]},
     "mountaincar": {"learning_rate": 1e-4, "tau": 0.01, "discount": 0.9999, "entropy": 0.1, "hidden": [64, 64]},
     "humanoid": {
         "learning_starts": 50_000,
+        "train_every": 100,
+        "entropy_start": 1.0,
         "batch_size": 512,
         "learning_rate": 6e-4,
         "tau": 0.005,
@@ -55,6 +57,15 @@ def test_an_experiment_has_the_published_prompt_and_numbers(name):
     assert (config.reward, config.success_reward, config.seed) == ("score", 0.0, 42)
     if kind == "humanoid":
         assert (config.reward_model.alpha, config.every) == (0.0, 128_000)
+
+
+@pytest.mark.parametrize(("name", "steps", "updates"), [("cartpole", 200, 200), ("humanoid_kneeling", 100, 100)])
+def test_updates_come_as_published_so_many_after_so_many_steps_of_each_environment(name, steps, updates):
+    learner = build(composed(name).learner)
+    assert learner.rollout_steps == steps * learner.num_envs
+    assert learner.updates_per_step * learner.rollout_steps == updates
+    if name.startswith("humanoid"):
+        assert learner.rollout_steps == 3200  # one batch of the published encoder
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))

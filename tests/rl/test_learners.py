@@ -8,13 +8,14 @@ from gymnasium.vector import AutoresetMode
 from stamped_worlds import Greenness, green, worlds
 
 from robo_reward.rl.camera_info import CameraInfo
-from robo_reward.rl.learners import LearnerInputs, Ppo, Sac
+from robo_reward.rl.learners import Dqn, LearnerInputs, Ppo, Sac
 from robo_reward.rl.sb3_vec_env import Sb3VecEnv
 from robo_reward.rl.scored_vector_env import ScoredVectorEnv
 from robo_reward.rl.standardised_observations import StandardisedObservations, observation_statistics
 from robo_reward.rl.task_reward import TaskReward
+from robo_reward.rl.unscored_vector_env import UnscoredVectorEnv
 
-STEPS = 12
+STEPS, SAME = 12, AutoresetMode.SAME_STEP
 
 
 def rollout(mode: str = "shaped", **settings):
@@ -75,12 +76,67 @@ def test_a_tuned_temperature_does_not_fall_below_its_floor():
     [
         ({"discount": 1.5}, r"discount must be in \(0, 1\], got 1.5"),
         ({"num_envs": 0}, "num_envs must be > 0, got 0"),
-        ({"num_envs": 4, "updates_per_step": 0.1}, r"updates_per_step must be at least 1 / num_envs = 0.25, got 0.1"),
+        (
+            {"num_envs": 2, "train_every": 2, "updates_per_step": 0.1},
+            r"updates_per_step must be at least 1 / \(num_envs \* train_every\) = 0.25, got 0.1",
+        ),
+        ({"train_every": 0}, "train_every must be > 0, got 0"),
+        ({"entropy_start": 0.0}, r"entropy_start must be > 0, got 0.0"),
     ],
 )
 def test_settings_out_of_their_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Sac(**settings)
+
+
+@pytest.mark.parametrize("kind", [Sac, Dqn])
+def test_updates_come_all_together_after_so_many_steps_of_every_environment(kind):
+    learner = kind(num_envs=3, train_every=4, updates_per_step=0.5, hidden=(4,), batch_size=4, learning_starts=13)
+    env = (
+        worlds(3)
+        if kind is Sac
+        else make_vec("CartPole-v1", 3, vectorization_mode="sync", vector_kwargs={"autoreset_mode": SAME})
+    )
+    source = UnscoredVectorEnv(env)
+    algorithm = learner.build(LearnerInputs(env=Sb3VecEnv(source), source=source, mode="environment", seed=0))
+    seen = []
+    train = algorithm.train
+    algorithm.train = lambda gradient_steps, batch_size: (
+        seen.append((algorithm.num_timesteps, gradient_steps)),
+        train(gradient_steps, batch_size),
+    )
+    algorithm.learn(36, log_interval=None)
+    assert learner.rollout_steps == 12
+    assert seen == [(24, 6), (36, 6)]  # before `learning_starts` there are none
+    assert algorithm._n_updates == 12
+
+
+def test_tuning_begins_with_its_temperature():
+    source = ScoredVectorEnv(worlds(2), Greenness())
+    for learner, wanted in (
+        (Sac(num_envs=2, entropy=None), 0.01),
+        (Sac(num_envs=2, entropy=None, entropy_start=1.0), 1),
+    ):
+        algorithm = learner.build(LearnerInputs(env=Sb3VecEnv(source), source=source, mode="shaped", seed=0))
+        assert float(algorithm.log_ent_coef.detach().exp()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("kind", [Sac, Dqn, Ppo])
+def test_a_device_that_is_not_there_is_an_error_and_never_another_one(kind, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    env = (
+        worlds(2)
+        if kind is not Dqn
+        else make_vec("CartPole-v1", 2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": SAME})
+    )
+    source = UnscoredVectorEnv(env)
+    inputs = LearnerInputs(env=Sb3VecEnv(source), source=source, mode="environment", seed=0)
+    settings = {"num_envs": 2, "hidden": (4,), "batch_size": 8} | ({"steps_per_env": 8} if kind is Ppo else {})
+    assert kind(device="auto", **settings).build(inputs).device == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"learner.device: device 'cuda' is not to be had: torch .* sees no CUDA"):
+        kind(device="cuda", **settings).build(inputs)
+    with pytest.raises(ValueError, match=r"learner.device: unknown device 'gpu'; allowed: auto, cpu, cuda"):
+        kind(device="gpu", **settings).build(inputs)
 
 
 def test_a_batch_that_does_not_divide_a_rollout_is_refused():
