@@ -15,9 +15,14 @@ from robo_reward.models.tracked_point import ToolPoint
 from robo_reward.plans.way_points import Plan, WayPoint
 
 
-def plan(*points: tuple[float, float, float], gripper: dict[int, str] | None = None, tolerance: float = 0.03) -> Plan:
-    """A plan through these points, with gripper states at some of them."""
-    wanted = gripper or {}
+def plan(
+    *points: tuple[float, float, float],
+    gripper: dict[int, str] | None = None,
+    around: dict[int, str] | None = None,
+    tolerance: float = 0.03,
+) -> Plan:
+    """A plan through these points, with gripper states at some of them, some relative to what is seen."""
+    wanted, anchors = gripper or {}, around or {}
     return Plan(
         task="bring the puck to the goal",
         base_frame="world",
@@ -27,6 +32,7 @@ def plan(*points: tuple[float, float, float], gripper: dict[int, str] | None = N
                 position=np.array(point, dtype=np.float64),
                 gripper=wanted.get(index, "any"),  # pyright: ignore[reportArgumentType]
                 tolerance=tolerance,
+                relative_to=anchors.get(index),
             )
             for index, point in enumerate(points)
         ),

@@ -84,6 +84,8 @@ def _depth(path: Path) -> np.ndarray:
 def _click(config: DictConfig, rig: Rig, pictures: dict[str, Picture], *, console: Console) -> None:
     path = Path(config.output) / PLAN
     known = read_plan(path) if path.is_file() else None
+    if known is not None:
+        known.check_still()
     with PlanServer(rig, pictures=pictures, task=config.instruction, path=path, plan=known, port=config.port) as server:
         console.print(f"click the plan at {server.url} ; Ctrl-C stops", markup=False)
         if config.open_browser:

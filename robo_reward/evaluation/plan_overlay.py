@@ -72,8 +72,9 @@ def paint_plan(clip: Clip, *, rig: Rig, plan: Plan, located: Located) -> Clip:
     """Draw plan, tracked point, covariance and trail into the frames of an episode; give a new clip.
 
     Raises:
-        ValueError: More than one episode, or no camera of the clip in the rig.
+        ValueError: More than one episode, no camera of the clip in the rig, or a plan relative to what is seen.
     """
+    plan.check_still()
     if clip.stamp.shape[0] != 1:
         raise ValueError(f"one episode is painted at a time, got a batch of {clip.stamp.shape[0]}")
     if not set(clip.cameras) & set(rig.cameras):

@@ -41,8 +41,9 @@ def log_plan(path: Path, clip: Clip, *, rig: Rig, plan: Plan, located: Located, 
     Raises:
         ModuleNotFoundError: Rerun is not installed.
         OutputError: The file cannot be written.
-        ValueError: More than one episode.
+        ValueError: More than one episode, or a plan relative to what is seen.
     """
+    plan.check_still()
     if clip.stamp.shape[0] != 1:
         raise ValueError(f"one episode is logged at a time, got a batch of {clip.stamp.shape[0]}")
     rr = _rerun()

@@ -71,6 +71,7 @@ class GripperSteps:
         steps = plan.gripper_steps
         self.num_steps, num_segments = len(steps), len(plan.way_points) - 1
         self._place = torch.tensor(plan.positions[list(steps)], dtype=torch.float64).reshape(-1, 3)
+        self._vertices = list(steps)
         self._reach2 = torch.tensor([plan.way_points[step].tolerance ** 2 for step in steps], dtype=torch.float64)
         self._wanted = torch.tensor(
             [OPEN if plan.way_points[step].gripper == "open" else CLOSED for step in steps], dtype=torch.int8
@@ -98,7 +99,12 @@ class GripperSteps:
         )
 
     def resume(
-        self, point: Float64[Tensor, "batch time 3"], width: Float64[Tensor, "batch time"], memory: StepMemory
+        self,
+        point: Float64[Tensor, "batch time 3"],
+        width: Float64[Tensor, "batch time"],
+        memory: StepMemory,
+        *,
+        way: Float64[Tensor, "batch time vertex 3"] | None = None,
     ) -> tuple[Int64[Tensor, "batch time"], StepMemory]:
         """Give how many steps have happened by each frame.
 
@@ -106,10 +112,11 @@ class GripperSteps:
             point: Tracked point [m]; NaN where unknown: nothing happens then.
             width: Of the gripper [m]; NaN where unknown: nothing happens then.
             memory: After the frame before.
+            way: Where the plan's way points are [m], where they move; NaN where unknown: nothing happens there then.
         """
         if self.num_steps == 0:
             return torch.zeros_like(width, dtype=torch.int64), memory
-        away = point[:, :, None] - self._place
+        away = point[:, :, None] - (self._place if way is None else way[:, :, self._vertices])
         square = away * away
         near = (square[..., 0] + square[..., 1] + square[..., 2] <= self._reach2) | self._anywhere
         known, stages = ~(point.isnan().any(dim=-1) | width.isnan()), []

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, final, get_args
 
@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from robo_reward.clip import Clip
+from robo_reward.models.anchored_way import AnchoredWay, PlacedWay
 from robo_reward.models.gripper_steps import GripperLimits, GripperSteps, StepMemory
 from robo_reward.models.polyline import (
     AlongPolyline,
@@ -44,6 +45,8 @@ class AffordanceMemory:
     steps: StepMemory
     first: Float64[Tensor, "batch 3"]
     """Where the point was when it was first known [m]; NaN before."""
+    anchors: Mapping[str, Any] = field(default_factory=dict)
+    """Of the points that way points go along with: what each one's source carries along."""
 
 
 @final
@@ -63,9 +66,15 @@ class KeypointAffordance:
     itself does not mind: beside or beyond the goal is done as well. With off_way="costs" it does: Φ − b / length of the
     way, at least 0. Geometry only: that an object came along is told by the gripper alone; success is another signal.
 
+    Way points may go along with points that are seen, such as the object (`relative_to` in the plan): the plan is then
+    for wherever it lies. The covariance of the segment's end is added to Σ_point; while a way point is not known the
+    model abstains.
+
     Args:
         plan: The plan, or its YAML file.
         point: Says where the tracked point is, such as `ToolPoint`.
+        anchors: Name to what says where the point is that way points are relative to, such as `coloured_point`; exactly
+            the names of the plan.
         gripper: Widths [m] that are open and closed, as a mapping of `GripperLimits`; None = gripper steps of the plan
             are not looked at.
         weighting: "segments" (1/K each, as published) or "arc_length".
@@ -88,6 +97,7 @@ class KeypointAffordance:
         plan: Plan | str | Path,
         *,
         point: PointSource,
+        anchors: Mapping[str, PointSource] | None = None,
         gripper: GripperLimits | Mapping[str, Any] | None = None,
         weighting: Weighting = "segments",
         start: Start = "plan",
@@ -103,9 +113,9 @@ class KeypointAffordance:
         self._point, self._start, self._weighting, self._off_way = point, start, weighting, off_way
         self._limits = None if gripper is None else GripperLimits.of(gripper)
         self._steps = None if self._limits is None else GripperSteps(self.plan, self._limits)
-        self._way = torch.tensor(self.plan.positions, dtype=torch.float64)
+        self._way = AnchoredWay(self.plan, anchors or {})
         last_step = self._steps is not None and self._steps.ends_with_step
-        self._share = segment_shares(self._way, weighting=weighting, last_step=last_step)
+        self._share = _shares(self.plan, weighting, last_step=last_step)
         tolerance = [each.tolerance for each in self.plan.way_points[1:]]
         self._tolerance = torch.tensor(tolerance, dtype=torch.float64)
 
@@ -119,6 +129,7 @@ class KeypointAffordance:
         """Identifies plan, point source and settings."""
         limits = None if self._limits is None else [repr(self._limits)]
         parts = [plan_document(self.plan), self._point.version, limits, self._weighting, self._start, self._off_way]
+        parts += [self._way.versions] if self._way.versions else []
         return hashlib.sha256(json.dumps(["KeypointAffordance", *parts]).encode()).hexdigest()[:16]
 
     def estimate(self, clip: Clip) -> Estimate:
@@ -132,33 +143,40 @@ class KeypointAffordance:
             ValueError: The clip's state lacks what the point source or the gripper steps need, or the point begins so
                 far off the way that it must be in other units or another frame.
         """
-        batch = seen.stamp.shape[0]
         located, point = self._point.locate(seen, None if memory is None else memory.point)
-        first = self._first(located, None if memory is None else memory.first)
-        way = self._way.expand(batch, -1, -1).clone()
+        way, anchors = self._way.place(seen, None if memory is None else memory.anchors)
+        first = self._first(located, way.position, None if memory is None else memory.first)
+        stage, steps, known = self._stage(seen, located, way.position, None if memory is None else memory.steps)
         if self._start == "episode":
-            way[:, 0] = torch.where(first.isnan(), way[:, 0], first)
-        width = self._width(seen)
-        if self._steps is None or width is None:
-            steps = StepMemory(
-                stage=torch.zeros(batch, dtype=torch.int64), gripper=torch.zeros(batch, dtype=torch.int8)
-            )
-            return self._told(located, way[:, None], None), AffordanceMemory(point=point, steps=steps, first=first)
-        known = self._steps.begin(batch) if memory is None else memory.steps
-        stage, steps = self._steps.resume(located.position, width, known)
-        estimate = self._told(_unless(located, width.isnan()), way[:, None], stage)
-        return estimate, AffordanceMemory(point=point, steps=steps, first=first)
+            begins = first[:, None]
+            way.position[:, :, 0] = torch.where(begins.isnan(), way.position[:, :, 0], begins)
+        after = AffordanceMemory(point=point, steps=steps, first=first, anchors=anchors)
+        return self._told(known, way, stage), after
 
-    def _told(self, located: Located, way: Tensor, stage: Tensor | None) -> Estimate:
+    def _stage(
+        self, seen: Clip, located: Located, way: Tensor, before: StepMemory | None
+    ) -> tuple[Tensor | None, StepMemory, Located]:
+        """Give the gripper steps that have happened, None where nobody asks, and the point where all is known."""
+        batch, width = seen.stamp.shape[0], self._width(seen)
+        if self._steps is None or width is None:
+            nothing = torch.zeros(batch, dtype=torch.int64)
+            return None, StepMemory(stage=nothing, gripper=nothing.to(torch.int8)), located
+        begun = self._steps.begin(batch) if before is None else before
+        stage, steps = self._steps.resume(located.position, width, begun, way=way)
+        return stage, steps, _unless(located, width.isnan())
+
+    def _told(self, located: Located, way: PlacedWay, stage: Tensor | None) -> Estimate:
         allowed, settled = None, torch.full_like(located.position[..., 0], torch.nan)
         if self._steps is not None and stage is not None:
             allowed, settled = self._steps.allowed(stage), self._steps.settled(stage)
-        along = polyline_potential(located.position, way, share=self._share, allowed=allowed)
-        tolerance = self._tolerance[along.segment.clamp(min=0)]
+        along = polyline_potential(located.position, way.position, share=self._share, allowed=allowed)
+        segment = along.segment.clamp(min=0)
+        tolerance = self._tolerance[segment]
         beyond = torch.where(settled.isnan(), (along.distance - tolerance).clamp(min=0), 0.0)
-        progress, gradient = self._off(along, beyond, way)
+        progress, gradient = self._off(along, beyond, way.position)
         progress = torch.where(settled.isnan() | progress.isnan(), progress, settled)
-        covariance = located.covariance + (tolerance / 2).square()[..., None, None] * torch.eye(3, dtype=torch.float64)
+        meant = (tolerance / 2).square()[..., None, None] * torch.eye(3, dtype=torch.float64)
+        covariance = located.covariance + _of_end(way, segment) + meant
         doubt = beyond * length_of(along.gradient)
         spread = (spread_along(gradient, covariance).square() + doubt.square()).sqrt()
         unknown = progress.isnan() | ~(spread <= 1)  # NaN compares as false
@@ -177,18 +195,20 @@ class KeypointAffordance:
         slope = torch.where(beyond > 0, 1 / length, 0.0)[..., None]
         return (along.potential - beyond / length).clamp(0, 1), along.gradient - outward * slope
 
-    def _first(self, located: Located, before: Tensor | None) -> Tensor:
+    def _first(self, located: Located, way: Tensor, before: Tensor | None) -> Tensor:
         """The first known position of each episode; one that cannot be in metres of the base frame is refused."""
         batch = located.position.shape[0]
         seen = torch.full((batch, 3), torch.nan, dtype=torch.float64) if before is None else before
         known = ~located.position.isnan().any(dim=-1)
         at = (known.cumsum(dim=1) == 0).sum(dim=1).clamp(max=known.shape[1] - 1)
-        here = torch.where(seen.isnan(), located.position[torch.arange(batch), at], torch.nan)
-        away = polyline_potential(here, self._way, share=self._share).distance.nan_to_num(0).max()
-        length = length_of(self._way[1:] - self._way[:-1]).sum()
-        if away > FAR * length:
+        rows = torch.arange(batch)
+        here, there = torch.where(seen.isnan(), located.position[rows, at], torch.nan), way[rows, at]
+        away = polyline_potential(here, there, share=self._share).distance.nan_to_num(0)
+        length = length_of(there[:, 1:] - there[:, :-1]).sum(dim=-1)
+        if bool((away > FAR * length).any()):
+            worst = int((away - FAR * length).nan_to_num(-torch.inf).argmax())
             raise ValueError(
-                f"the tracked point begins {float(away):.3g} m from the plan's way, which is {float(length):.3g} m "
+                f"the tracked point begins {away[worst]:.3g} m from the plan's way, which is {length[worst]:.3g} m "
                 f"long: positions must be metres in the base frame '{self.plan.base_frame}' of the plan; are they "
                 "millimetres (scale: 0.001), or of another frame?"
             )
@@ -204,6 +224,21 @@ class KeypointAffordance:
                 f"{sorted(seen.state)}; give gripper=null to leave these steps out"
             )
         return seen.state["gripper_width"][..., 0]
+
+
+def _shares(plan: Plan, weighting: Weighting, *, last_step: bool) -> Float64[Tensor, " segment"]:
+    if weighting == "arc_length" and plan.anchors:
+        raise ValueError(
+            f"weighting=arc_length needs a way of one length, and way points are relative to {list(plan.anchors)}: "
+            "choose weighting=segments"
+        )
+    return segment_shares(torch.tensor(plan.positions, dtype=torch.float64), weighting=weighting, last_step=last_step)
+
+
+def _of_end(way: PlacedWay, segment: Tensor) -> Float64[Tensor, "batch time 3 3"]:
+    """Covariance of the way point to which each frame's segment leads."""
+    end = (segment + 1)[:, :, None, None, None].expand(-1, -1, -1, 3, 3)
+    return way.covariance.gather(2, end)[:, :, 0]
 
 
 def _check_task(plan: Plan, instruction: str) -> None:

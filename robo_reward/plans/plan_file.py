@@ -14,10 +14,11 @@ FORMAT = 1
 _HEADER = """\
 # A key-point plan: where the tool goes to do the task. Positions in metres in the base frame.
 # gripper: open, closed or any, as it is when it leaves the point. tolerance: radius [m] within which the point counts
-# as reached. Numbers may be corrected by hand; `sightings` only say where a point came from.
+# as reached. relative_to: name of a seen point that the position is counted from, along the base frame's axes.
+# Numbers may be corrected by hand; `sightings` only say where a point came from.
 """
 _PLAN_KEYS = ("format", "task", "base_frame", "made_by", "grasp", "way_points")
-_POINT_KEYS = ("name", "position", "gripper", "tolerance", "sightings")
+_POINT_KEYS = ("name", "position", "gripper", "tolerance", "relative_to", "sightings")
 _SIGHTING_KEYS = ("camera", "pixel", "mark")
 
 
@@ -117,6 +118,8 @@ def _point_document(point: WayPoint) -> dict[str, Any]:
         "gripper": point.gripper,
         "tolerance": point.tolerance,
     }
+    if point.relative_to is not None:
+        document["relative_to"] = point.relative_to
     if point.sightings:
         document["sightings"] = [_sighting_document(each) for each in point.sightings]
     return document
@@ -138,7 +141,7 @@ def _point(document: Any, where: str, name: str) -> WayPoint:
         raise PlanFileError(f"{where}.sightings must be a list, got {type(sightings).__name__}")
     position = np.array(_numbers(values["position"], 3, f"{where}.position"))
     tolerance = _numbers([values.get("tolerance", 0.03)], 1, f"{where}.tolerance")[0]
-    gripper = values.get("gripper", "any")
+    gripper, anchor = values.get("gripper", "any"), values.get("relative_to")
     if gripper not in get_args(Gripper):
         raise PlanFileError(f"{where}.gripper must be one of {', '.join(get_args(Gripper))}; got {gripper!r}")
     try:
@@ -147,6 +150,7 @@ def _point(document: Any, where: str, name: str) -> WayPoint:
             position=position,
             gripper=gripper,
             tolerance=tolerance,
+            relative_to=None if anchor is None else _text(anchor, f"{where}.relative_to"),
             sightings=tuple(_sighting(each, f"{where}.sightings[{index}]") for index, each in enumerate(sightings)),
         )
     except PlanFileError:

@@ -1,7 +1,8 @@
 """The key-point plan of a task: where to touch, along which way points, with the gripper open or closed."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -50,11 +51,14 @@ class WayPoint:
     name: str
     """Such as `start`, `grasp`, `handle pulled`; for people."""
     position: Float64[np.ndarray, "3"]
-    """In the base frame of the plan [m]."""
+    """In the base frame of the plan, or from the point that `relative_to` names [m]."""
     gripper: Gripper = "any"
     """What the gripper is to be when it leaves this point."""
     tolerance: float = 0.03
     """Radius [m] within which the point counts as reached; the plan is not meant more exactly."""
+    relative_to: str | None = None
+    """Name of a seen point, such as that of the object, from which `position` is counted, along the base frame's axes:
+    the way point goes along with it. None = it stands still."""
     sightings: tuple[Sighting, ...] = ()
     """Where it came from: pictures in which somebody showed it; empty for numbers given by hand."""
 
@@ -66,6 +70,8 @@ class WayPoint:
             raise ValueError(f"way point '{self.name}': tolerance must be > 0 m, got {self.tolerance}")
         if self.gripper not in get_args(Gripper):
             raise ValueError(f"way point '{self.name}': gripper must be one of {_choices()}, got {self.gripper!r}")
+        if self.relative_to is not None and not self.relative_to.strip():
+            raise ValueError(f"way point '{self.name}': relative_to must name a point, got an empty text")
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -98,7 +104,8 @@ class Plan:
                 f"grasp must be an index of a way point, 0 to {len(self.way_points) - 1}; got {self.grasp}"
             )
         for before, after in zip(self.way_points, self.way_points[1:], strict=False):
-            if float(np.linalg.norm(after.position - before.position)) < SHORTEST:
+            together = before.relative_to == after.relative_to
+            if together and float(np.linalg.norm(after.position - before.position)) < SHORTEST:
                 raise ValueError(
                     f"way points '{before.name}' and '{after.name}' are the same point {after.position.tolist()}; "
                     "leave one out"
@@ -106,8 +113,36 @@ class Plan:
 
     @property
     def positions(self) -> Float64[np.ndarray, "vertex 3"]:
-        """Positions of all way points [m]."""
+        """Positions of all way points [m], each from where it is counted."""
         return np.stack([point.position for point in self.way_points])
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """Names of the points that way points are relative to, each once; empty = the whole plan stands still."""
+        return tuple(dict.fromkeys(point.relative_to for point in self.way_points if point.relative_to is not None))
+
+    def check_still(self) -> None:
+        """Raise ValueError where the plan lies nowhere by itself, since way points go along with what is seen."""
+        if self.anchors:
+            raise ValueError(
+                f"the plan's way points are relative to {list(self.anchors)}: say where that is, by `Plan.placed`"
+            )
+
+    def placed(self, anchors: Mapping[str, Float64[np.ndarray, "3"]]) -> "Plan":
+        """Give the plan as it is while the points that it is relative to are here [m], such as to draw it.
+
+        Raises:
+            ValueError: A name that is missing, or a position that is not three finite numbers.
+        """
+        if missing := sorted(set(self.anchors) - set(anchors)):
+            raise ValueError(f"the plan's way points are relative to {missing}: say where that is")
+        points = tuple(
+            point
+            if point.relative_to is None
+            else replace(point, position=point.position + anchors[point.relative_to], relative_to=None)
+            for point in self.way_points
+        )
+        return replace(self, way_points=points)
 
     @property
     def gripper_steps(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from robo_reward.errors import OutputError
 from robo_reward.plans.plan_file import PlanFileError, plan_document, plan_from, read_plan, write_plan
 from robo_reward.plans.way_points import Sighting
 
-PLAN = plan((0, 0, 0.1234567890123), (1, 0, 0), (1, 1, 0), gripper={1: "closed"})
+PLAN = plan((0, 0, 0.1234567890123), (1, 0, 0), (1, 1, 0), gripper={1: "closed"}, around={2: "goal"})
 SEEN = (Sighting(camera="top", pixel=(12.5, 3.25), mark="c4"), Sighting(camera="side", mark="line 2"))
 PLAN = replace(
     PLAN, grasp=1, way_points=(PLAN.way_points[0], replace(PLAN.way_points[1], sightings=SEEN), PLAN.way_points[2])
@@ -22,6 +22,7 @@ def test_what_is_written_is_read_back(tmp_path):
     assert np.array_equal(back.positions, PLAN.positions)
     assert back.way_points[1].sightings == SEEN
     assert back.grasp == 1
+    assert [point.relative_to for point in back.way_points] == [None, None, "goal"]
 
 
 def test_a_person_needs_to_write_little(tmp_path):
@@ -87,6 +88,7 @@ def broken(change):
         (lambda d: d["way_points"][1].update(gripper="shut"), "gripper must be one of open, closed, any; got 'shut'"),
         (lambda d: d["way_points"][1].update(gripper=True), "gripper must be one of open, closed, any; got True"),
         (lambda d: d["way_points"][1].update(tolerance="wide"), r"tolerance must be 1 number, got \['wide'\]"),
+        (lambda d: d["way_points"][1].update(relative_to=3), r"way_points\[1\].relative_to must be a text, got 3"),
         (lambda d: d["way_points"][1].update(sightings=3), "sightings must be a list, got int"),
         (lambda d: d["way_points"][1]["sightings"][0].update(pixel=[1]), r"sightings\[0\].pixel must be 2 numbers"),
         (lambda d: d["way_points"][1]["sightings"][1].pop("mark"), "a sighting needs a pixel, a mark, or both"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from key_point_plans import plan
@@ -23,6 +25,7 @@ def test_positions_are_those_of_the_way_points():
     [
         ({"position": np.array([0, np.nan, 0])}, r"way point 'x': position must be 3 finite numbers \[m\]"),
         ({"tolerance": 0.0}, "way point 'x': tolerance must be > 0 m, got 0.0"),
+        ({"relative_to": " "}, "way point 'x': relative_to must name a point, got an empty text"),
     ],
 )
 def test_a_way_point_is_checked_at_the_door(changes, text):
@@ -49,3 +52,24 @@ def test_a_sighting_needs_a_pixel_or_a_mark():
         Sighting(camera="front", pixel=(0.0, float("inf")))
     with pytest.raises(ValueError, match="name of its camera"):
         Sighting(camera="", mark="c4")
+
+
+def test_a_plan_knows_what_it_is_relative_to_and_where_it_lies_while_that_is_here():
+    start, ball, mark = plan((0, 0, 0), (0, 0, 0), (0, 0, 0.1), around={1: "ball", 2: "mark"}).way_points
+    found = Plan(task="t", base_frame="b", way_points=(start, ball, mark))
+    assert found.anchors == ("ball", "mark")
+    here = found.placed({"ball": np.array([1.0, 2.0, 3.0]), "mark": np.array([4.0, 5.0, 6.0])})
+    assert here.anchors == ()
+    here.check_still()
+    with pytest.raises(ValueError, match=r"relative to \['ball', 'mark'\]: say where that is, by `Plan.placed`"):
+        found.check_still()
+    assert here.positions.tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6.1]]
+    assert replace(found, way_points=(start, mark)).anchors == ("mark",)
+    with pytest.raises(ValueError, match=r"relative to \['mark'\]: say where that is"):
+        found.placed({"ball": np.zeros(3)})
+
+
+def test_one_place_from_two_points_is_two_places():
+    assert plan((0, 0, 0), (0, 0, 0), around={1: "ball"}).anchors == ("ball",)
+    with pytest.raises(ValueError, match="are the same point"):
+        plan((0, 0, 0), (0, 0, 0), around={0: "ball", 1: "ball"})

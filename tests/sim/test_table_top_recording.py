@@ -119,8 +119,8 @@ def test_processes_play_the_same_episodes(tmp_path):
     ("change", "message"),
     [
         ({"tasks": ["stack"]}, "unknown table-top task 'stack'; available: reach, push, pick, open"),
-        ({"cameras": ["left"]}, "unknown table-top camera 'left'; available: front, side, wrist"),
-        ({"cameras": []}, "cameras must be of front, side, wrist, one at least and none twice; got ()"),
+        ({"cameras": ["top"]}, "unknown table-top camera 'top'; available: front, side, wrist, left"),
+        ({"cameras": []}, "cameras must be of front, side, wrist, left, one at least and none twice; got ()"),
         ({"cameras": ["front", "front"]}, "none twice; got ('front', 'front')"),
         ({"image_size": 33}, "image_size must be even and > 0 px, got 33"),
         ({"step_duration": 0.001}, "a duration must be a positive multiple of 0.005 s, got 0.001 s"),

@@ -29,6 +29,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     * `task_reward`: 1 in every state of success, else 0.
     * `dense_reward`: (progress + task_reward) / 2, of every state: what a learner may loiter for.
     * `score`: largest progress of the episode so far.
+    * `state`: what the arm feels, `tool_position` (3) and `gripper_width` (1) [m], for reward models that ask for it.
 
     An episode is truncated after `horizon` steps, and terminated only where `terminate_on_success` asks for it. The
     same seed and actions give the same observations, bit for bit.
@@ -150,4 +151,5 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             "task_reward": task_reward,
             "dense_reward": (progress + task_reward) / 2,
             "score": self._score,
+            "state": {"tool_position": observation[:3].copy(), "gripper_width": observation[3:4].copy()},
         }

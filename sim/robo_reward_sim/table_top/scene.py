@@ -18,8 +18,8 @@ from jaxtyping import Float, Float64, UInt8
 from robo_reward_sim.table_top.kinematics import ARM_JOINTS, MAX_WIDTH, ArmKinematics
 from robo_reward_sim.table_top.task import TOOL_NAMES, TableTopTask
 
-CAMERAS = ("front", "side", "wrist")
-"""Cameras of every scene: from across the table, from the arm's right, and on its hand."""
+CAMERAS = ("front", "side", "wrist", "left")
+"""Cameras of every scene: from across the table, from the arm's right, on its hand, and from its left."""
 
 PHYSICS_STEP = 0.005
 """Time that one step of the physics takes [s]; every duration is a multiple of it."""
