@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from robo_reward_sim.table_top.kinematics import MAX_WIDTH
+from robo_reward_sim.table_top.relative_observation import relative_names, relative_observation
 from robo_reward_sim.table_top.scene import CAMERAS, TableTopScene, check_cameras, num_physics_steps
 from robo_reward_sim.table_top.task import TOOL_SPEED
 from robo_reward_sim.table_top.tasks import table_top_task
@@ -20,7 +21,8 @@ STEP_DURATION = 0.1
 class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     """A table-top task, observed by its state in metres, moved by the tool.
 
-    Observation: `observation_names`, float32: tool position (3), gripper width (1), and the task's points. Action:
+    Observation: `observation_names`, float32: tool position (3), gripper width (1), and the task's points, or the ways
+    from one to the next in decimetres (`relative`). Action:
     displacement of the tool (3), 1 being 0.15 m/s · `step_duration`, and the gripper (1), from -1 open to 1 shut. The
     reward is `task_reward` or `dense_reward`, which are in `info` both:
 
@@ -49,6 +51,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         horizon: int | None = None,
         terminate_on_success: bool = False,
         reward: Literal["sparse", "dense"] = "sparse",
+        relative: bool = False,
         render_mode: str | None = None,
         render_camera: str = "front",
         height: int = 112,
@@ -62,6 +65,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             horizon: Steps after which an episode is truncated; None = the time that the task gives, 5, 8 or 10 s.
             terminate_on_success: An episode ends in the first state of success.
             reward: Which reward `step` returns.
+            relative: Observe ways between tool and things [dm] instead of positions [m]; see `relative_observation`.
             render_mode: `rgb_array`, or None: `render` is not used.
             render_camera: Camera of `render`; `frames` takes any.
             height: Of a picture [px].
@@ -78,18 +82,18 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.horizon = round(self.scene.task.horizon * STEP_DURATION / step_duration) if horizon is None else horizon
         if self.horizon < 1:
             raise ValueError(f"horizon must be >= 1 step, got {self.horizon}")
-        self.terminate_on_success, self.reward = terminate_on_success, reward
+        self.terminate_on_success, self.reward, self._relative = terminate_on_success, reward, relative
         self.render_mode, self.render_camera = render_mode, render_camera
         self.metadata = {**self.metadata, "render_fps": 1.0 / step_duration}
-        names = self.scene.observation_names
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(names),), np.float32)
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(self.observation_names),), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (4,), np.float32)
         self._num_steps, self._score = 0, 0.0
 
     @property
     def observation_names(self) -> tuple[str, ...]:
         """Name and unit of each number of an observation."""
-        return self.scene.observation_names
+        names = self.scene.observation_names
+        return relative_names(names) if self._relative else names
 
     @property
     def instruction(self) -> str:
@@ -104,7 +108,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.scene.reset(self.np_random)
         self._start = self.scene.observation
         self._num_steps, self._score = 0, 0.0
-        return self._start.astype(np.float32), self._info(self._start)
+        return self._observed(self._start), self._info(self._start)
 
     def step(self, action: Float[np.ndarray, "4"]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Act for `step_duration`; what lies outside [-1, 1] is clamped."""
@@ -120,7 +124,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         reward = info["task_reward" if self.reward == "sparse" else "dense_reward"]
         terminated = self.terminate_on_success and info["success"]
         truncated = not terminated and self._num_steps >= self.horizon
-        return observation.astype(np.float32), reward, terminated, truncated, info
+        return self._observed(observation), reward, terminated, truncated, info
 
     def render(self) -> UInt8[np.ndarray, "height width 3"] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Give the picture of `render_camera`, where the render mode asks for pictures."""
@@ -139,6 +143,9 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     def close(self) -> None:
         """Free the OpenGL context."""
         self.scene.close()
+
+    def _observed(self, observation: np.ndarray) -> np.ndarray:
+        return (relative_observation(observation) if self._relative else observation).astype(np.float32)
 
     def _info(self, observation: np.ndarray) -> dict[str, Any]:
         task = self.scene.task

@@ -15,27 +15,51 @@ from robo_reward_sim.record import check_workers, plan_episodes, record
 from robo_reward_sim.rollout import EpisodePlan, outcome_features
 from robo_reward_sim.table_top.environment import TableTopEnvironment
 from robo_reward_sim.table_top.scene import CAMERAS, check_cameras, num_physics_steps
-from robo_reward_sim.table_top.task import TOOL_NAMES, TOOL_SPEED, TableTopTask
+from robo_reward_sim.table_top.task import SHUT, TOOL, TOOL_NAMES, TOOL_SPEED, TableTopTask
 from robo_reward_sim.table_top.tasks import table_top_task
 
 SETTLE = 0.3
 """How long the task must be done before an episode counts as a success and ends [s]."""
+
+_LOW, _HIGH = np.array([0.30, -0.22, 0.03]), np.array([0.60, 0.22, 0.34])  # where the tool may begin [m]
+_REACHED, _LONGEST = 0.01, 3.0  # how near that it is there [m], and how long it may take [s]
+_AT_HOME = 4  # one in so many episodes begins where the task has the tool begin
 
 
 @final
 class TableTopStage:
     """A table-top task as recordings play it."""
 
-    def __init__(self, task: TableTopTask, *, cameras: tuple[str, ...], image_size: int, step_duration: float) -> None:
+    def __init__(
+        self,
+        task: TableTopTask,
+        *,
+        cameras: tuple[str, ...],
+        image_size: int,
+        step_duration: float,
+        everywhere: bool = False,
+    ) -> None:
         """Load the task; `image_size` is height and width [px], `step_duration` is in [s]."""
-        self.task, self.cameras, self.image_size = task, cameras, image_size
+        self.task, self.cameras, self.image_size, self._everywhere = task, cameras, image_size, everywhere
         self._environment = TableTopEnvironment(
             task.name, step_duration=step_duration, reward="dense", height=image_size, width=image_size
         )
 
     def reset(self, seed: int) -> Observation:
         """Begin the episode that `seed` stands for, and return its first observation."""
-        return self._environment.reset(seed=seed)[0]
+        observation = self._environment.reset(seed=seed)[0]
+        return self._moved(observation, seed) if self._everywhere and seed % _AT_HOME else observation
+
+    def _moved(self, observation: Observation, seed: int) -> Observation:
+        """Move the tool to a random place with shut fingers."""
+        place, duration = np.random.default_rng(seed).uniform(_LOW, _HIGH), self._environment.step_duration
+        for _ in range(round(_LONGEST / duration)):
+            away = place - observation[TOOL]
+            if np.abs(away).max() < _REACHED:
+                break
+            action = np.append(np.clip(away / (TOOL_SPEED * duration), -1.0, 1.0), SHUT)
+            observation = self._environment.step(action)[0]
+        return observation
 
     def step(self, action: Float[np.ndarray, "4"]) -> Step:
         """Act for one step."""
@@ -71,6 +95,8 @@ class TableTopSettings:
     """Height and width of the pictures [px]; even, as video needs it."""
     step_duration: float
     """Time from one row to the next, for which an action is held [s]."""
+    everywhere: bool = False
+    """Three in four episodes begin with the tool moved to a random place."""
 
     def __post_init__(self) -> None:
         check_cameras(self.cameras)
@@ -132,6 +158,7 @@ class TableTopSettings:
             cameras=self.cameras,
             image_size=self.image_size,
             step_duration=self.step_duration,
+            everywhere=self.everywhere,
         )
 
     def truth(self, task: PlayedTask, observations: Sequence[Observation]) -> Mapping[str, np.ndarray]:
@@ -170,6 +197,8 @@ class TableTopRecording:
     """Decides every layout and random choice."""
     num_workers: int
     """Processes that play."""
+    everywhere: bool = False
+    """Three in four episodes begin with the tool moved to a random place: a learner goes everywhere."""
 
     def __post_init__(self) -> None:
         self.settings()
@@ -180,7 +209,10 @@ class TableTopRecording:
     def settings(self) -> TableTopSettings:
         """How the episodes are seen and sampled."""
         return TableTopSettings(
-            cameras=tuple(self.cameras), image_size=self.image_size, step_duration=self.step_duration
+            cameras=tuple(self.cameras),
+            image_size=self.image_size,
+            step_duration=self.step_duration,
+            everywhere=self.everywhere,
         )
 
     def demonstration_plans(self) -> tuple[EpisodePlan, ...]:
