@@ -46,7 +46,7 @@ def no_monitor() -> None:
 
 
 def fixed_discount() -> None:
-    """Stand for `discount=fixed` in the configuration."""
+    """Stand for `discount_schedule=fixed` in the configuration."""
 
 
 def nets_of(
@@ -58,17 +58,17 @@ def nets_of(
         ValueError: A rule or a discount that the reward model or the task has nothing for.
     """
     watching: HackingMonitorSettings | None = build(config.monitor)
-    growing: AutomaticDiscountSettings | None = build(config.discount)
+    growing: AutomaticDiscountSettings | None = build(config.discount_schedule)
     if model is None:
         if growing is not None:
-            raise ValueError(f"discount=automatic needs a reward model, and reward={config.reward} asks none")
+            raise ValueError(f"discount_schedule=automatic needs a reward model, and reward={config.reward} asks none")
         return SafetyNets()
     wanted = growing is not None or (watching is not None and watching.wants_demonstrations)
     shown = _demonstrations(config, model, task=task, output=output, record=growing is not None) if wanted else None
     if growing is not None and shown is None:
         raise ValueError(
-            "discount=automatic follows demonstrations: it needs a task with task.record and a reward model that looks "
-            "through an encoder; or take discount=fixed"
+            "discount_schedule=automatic follows demonstrations: it needs a task with task.record and a reward model that looks "
+            "through an encoder; or take discount_schedule=fixed"
         )
     monitor = None
     if watching is not None:

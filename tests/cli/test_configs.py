@@ -29,6 +29,18 @@ def test_every_verb_composes(verb):
     assert "output" in list(config)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_group_hides_a_key_of_a_verb_that_does_not_choose_from_it(verb):
+    defaults = OmegaConf.load(config_folder() / f"{verb}.yaml").get("defaults", [])
+    chosen = {
+        str(group).removeprefix("override ").strip("/") for each in defaults if each != "_self_" for group in each
+    }
+    groups = {path.name for path in config_folder().iterdir() if path.is_dir()}
+    keys = OmegaConf.to_container(compose_verb(verb, []), resolve=False)
+    # Hydra takes VERB KEY=0.95 for a choice from a group of that name, and fails
+    assert {key for key, value in keys.items() if not isinstance(value, dict)} & groups <= chosen
+
+
 @pytest.mark.parametrize("path", CHOICES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_target_names_a_public_thing_of_this_project(path: Path):
     config = OmegaConf.load(path)

@@ -58,7 +58,7 @@ def test_a_hacked_reward_is_warned_of_and_stops_the_training_where_it_is_to(tmp_
 
 def test_a_discount_grows_with_demonstrations_that_are_recorded_for_it(tmp_path, capsys):
     output = tmp_path / "run"
-    assert main(["train", *SHORT, *LOOKS, f"output={output}", "discount=automatic", "total_steps=40"]) == 0
+    assert main(["train", *SHORT, *LOOKS, f"output={output}", "discount_schedule=automatic", "total_steps=40"]) == 0
     assert "looking at the demonstrations" in capsys.readouterr().err
     assert (output / "demonstrations" / "meta" / "info.json").is_file()
     first, *_ = lines(output / "metrics.jsonl")
@@ -70,10 +70,13 @@ def test_a_discount_grows_with_demonstrations_that_are_recorded_for_it(tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([*TRUTH, "discount=automatic"], "discount=automatic follows demonstrations: it needs a task with task.record"),
         (
-            ["reward=sparse", "discount=automatic"],
-            "discount=automatic needs a reward model, and reward=sparse asks none",
+            [*TRUTH, "discount_schedule=automatic"],
+            "discount_schedule=automatic follows demonstrations: it needs a task with task.record",
+        ),
+        (
+            ["reward=sparse", "discount_schedule=automatic"],
+            "discount_schedule=automatic needs a reward model, and reward=sparse asks none",
         ),
         ([*TRUTH, "monitor.rules=[occluded_camera]"], "occluded_camera needs a reward model that looks through"),
         ([*TRUTH, "monitor.rules=[looting]"], "unknown rules ['looting'] in monitor; there are"),
@@ -90,7 +93,7 @@ def test_a_folder_that_was_begun_before_a_key_existed_has_the_keys_default(tmp_p
     assert main(["train", *SHORT, *TRUTH, f"output={output}", "total_steps=40"]) == 0
     marker = output / "configuration.json"
     before = json.loads(marker.read_text())
-    for group, name in ((before, "monitor"), (before, "discount"), (before["learner"], "train_every")):
+    for group, name in ((before, "monitor"), (before, "discount_schedule"), (before["learner"], "train_every")):
         del group[name]
     marker.write_text(json.dumps(before))
     assert main(["train", *SHORT, *TRUTH, f"output={output}", "total_steps=80"]) == 0

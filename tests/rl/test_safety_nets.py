@@ -224,7 +224,7 @@ def test_an_automatic_discount_needs_a_model_that_looks_and_a_learner_that_can_f
             nets=SafetyNets(discount=growing()),
         )
 
-    with pytest.raises(ValueError, match=r"Greenness looks through none: choose .* or discount=fixed"):
+    with pytest.raises(ValueError, match=r"Greenness looks through none: choose .* or discount_schedule=fixed"):
         made()
     with pytest.raises(ValueError, match="and none is asked"):
         made(reward="sparse")
