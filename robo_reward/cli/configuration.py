@@ -10,6 +10,9 @@ import robo_reward
 from robo_reward.cli.key_comments import with_comments
 from robo_reward.training.fit import MODELS
 
+_STEPPED = ("calibrate", "study")
+"""Verbs that are made of steps."""
+
 
 def config_folder() -> Path:
     """Find `configs/`: inside an installed package, beside the package in a checkout."""
@@ -40,7 +43,7 @@ def compose_verb(verb: str, overrides: Sequence[str]) -> DictConfig:
 
 def steps_of(verb: str) -> list[str]:
     """Give the steps that a verb is made of; of most verbs none."""
-    return sorted(file.stem for file in (config_folder() / verb).glob("*.yaml")) if verb == "calibrate" else []
+    return sorted(file.stem for file in (config_folder() / verb).glob("*.yaml")) if verb in _STEPPED else []
 
 
 def _with_step(verb: str, overrides: Sequence[str]) -> list[str]:

@@ -27,6 +27,7 @@ EXTRAS = {
     "transformers": "vlm",
     "rosbags": "bags",
     "rerun": "rerun",
+    "rliable": "study",
 }
 """Module to the extra that brings it."""
 

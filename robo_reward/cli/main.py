@@ -17,6 +17,7 @@ VERBS: Mapping[str, str] = {
     "plan": "key points and way points of a task on calibrated cameras: asked of a vision-language model, or clicked",
     "evaluate": "judge the rewards of a relabelled data set: value order, controls, success separation, report",
     "train": "learn a policy from what cameras see: checkpoints, videos; goes on exactly where it stopped",
+    "study": "many trainings that answer one question: resumable run by run, tables and plots of the results",
     "calibrate": "measure cameras with a printed board: board|intrinsics|hand-eye|rig, and verify that none has moved",
 }
 

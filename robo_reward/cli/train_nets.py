@@ -67,8 +67,8 @@ def nets_of(
     shown = _demonstrations(config, model, task=task, output=output, record=growing is not None) if wanted else None
     if growing is not None and shown is None:
         raise ValueError(
-            "discount_schedule=automatic follows demonstrations: it needs a task with task.record and a reward model that looks "
-            "through an encoder; or take discount_schedule=fixed"
+            "discount_schedule=automatic follows demonstrations: it needs a task with task.record and a reward model "
+            "that looks through an encoder; or take discount_schedule=fixed"
         )
     monitor = None
     if watching is not None:
