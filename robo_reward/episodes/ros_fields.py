@@ -9,13 +9,17 @@ from jaxtyping import Float64
 _ORDERS = (("x", "y", "z"), ("w", "x", "y", "z"), ("position", "orientation"), ("linear", "angular"))
 """Fields of the messages of geometry_msgs that stand for several numbers; a quaternion is w x y z."""
 
+_NAMING = ("name", "ids")
+"""Fields with the names of what the arrays beside them hold, in that order."""
+
 
 def numbers_of_message(message: Any, fields: Sequence[str]) -> Float64[np.ndarray, " size"]:
     """Give the numbers of some fields, one after the other.
 
     A field is a path with dots: `data`, `pose.position.x`. A path that ends at an array gives all of it; at a point or
     a vector x y z; at a quaternion w x y z; at a pose both. In a `sensor_msgs/JointState`, whose order of joints no
-    driver promises, `position.NAME` is the joint of that name. `data.2` is the third number of an array, from 0.
+    driver promises, `position.NAME` is the joint of that name, and in `robo_reward_msgs/KeyPoints` `points.ID` is the
+    point of that id. `data.2` is the third number of an array, from 0.
 
     Raises:
         ValueError: A field that the message does not have (it names those that there are), or that holds no numbers; an
@@ -34,22 +38,27 @@ def _numbers(message: Any, field: str) -> Float64[np.ndarray, " size"]:
         if not hasattr(value, name):
             raise ValueError(f"no field '{field}' in the message; there are {', '.join(_names(value))}")
         value = getattr(value, name)
-        if rest and hasattr(message, "name") and value is getattr(message, name) and not hasattr(value, rest[0]):
+        named = next((each for each in _NAMING if hasattr(message, each)), None)
+        if rest and named and value is getattr(message, name) and not hasattr(value, rest[0]):
             # joints may have dots in their names
-            return _joint(message, value, ".".join(rest))
+            return _named(list(getattr(message, named)), value, ".".join(rest), field)
     return _flat(value, field)
 
 
-def _joint(message: Any, values: Any, joint: str) -> Float64[np.ndarray, " 1"]:
-    names = list(message.name)
-    if joint.isdigit() and joint not in names:
-        return _number_at(values, int(joint), joint)
-    if joint not in names:
-        raise ValueError(f"no joint '{joint}' in the message; there are {', '.join(names)}")
-    place = names.index(joint)
+def _named(names: list[str], values: Any, wanted: str, field: str) -> Float64[np.ndarray, " size"]:
+    """The number, or the point, that has a name in the message."""
+    if wanted.isdigit() and wanted not in names:
+        return _number_at(values, int(wanted), wanted)
+    if wanted not in names:
+        raise ValueError(f"no {_kind(values)} '{wanted}' in the message; there are {', '.join(names)}")
+    place = names.index(wanted)
     if place >= len(values):
-        raise ValueError(f"the message has no value of joint '{joint}': {len(values)} values of {len(names)} joints")
-    return np.array([values[place]], np.float64)
+        raise ValueError(f"the message has no value of '{wanted}': {len(values)} values of {len(names)} names")
+    return _flat(values[place], field)
+
+
+def _kind(values: Any) -> str:
+    return "point" if len(values) and _names(values[0]) else "joint"
 
 
 def _number_at(values: Any, index: int, field: str) -> Float64[np.ndarray, " 1"]:

@@ -23,6 +23,11 @@ def joints(names=("shoulder", "left.elbow", "wrist"), positions=(0.5, 1.5, 2.5))
     return message("sensor_msgs/msg/JointState", header=header(1), name=list(names), **given)
 
 
+def seen(ids=("left.cup", "ball")):
+    """As robo_reward_msgs/KeyPoints names its points."""
+    return SimpleNamespace(ids=list(ids), points=[point(1.0, 2.0, 3.0), point(4.0, 5.0, 6.0)])
+
+
 @pytest.mark.parametrize(
     ("content", "fields", "numbers"),
     [
@@ -37,6 +42,8 @@ def joints(names=("shoulder", "left.elbow", "wrist"), positions=(0.5, 1.5, 2.5))
         (joints(), ["position.2", "position.0"], [2.5, 0.5]),
         (joints(("1", "0"), (0.5, 1.5)), ["position.1"], [0.5]),
         (SimpleNamespace(data=np.array([4.0, 5.0])), ["data.1"], [5.0]),
+        (seen(), ["points.ball"], [4, 5, 6]),
+        (seen(), ["points.left.cup", "points.ball"], [1, 2, 3, 4, 5, 6]),
     ],
 )
 def test_fields_give_their_numbers_in_the_order_asked_for(content, fields, numbers):
@@ -57,7 +64,9 @@ def test_joints_are_found_by_name_whatever_their_order():
         (float64(1.0), "value", "no field 'value' in the message; there are data"),
         (pose(), "pose.place", "no field 'pose.place' in the message; there are position, orientation"),
         (joints(), "position.elbow", "no joint 'elbow' in the message; there are shoulder, left.elbow, wrist"),
-        (joints(), "velocity.wrist", "the message has no value of joint 'wrist': 0 values of 3 joints"),
+        (seen(), "points.cup", "no point 'cup' in the message; there are left.cup, ball"),
+        (seen(("a", "b", "c")), "points.c", "the message has no value of 'c': 2 values of 3 names"),
+        (joints(), "velocity.wrist", "the message has no value of 'wrist': 0 values of 3 names"),
         (joints(), "position.3", "no number 3 in '3': the array has 3, counted from 0"),
         (SimpleNamespace(data=np.array([4.0])), "data.1", "no number 1 in 'data.1': the array has 1, counted from 0"),
         (joints(), "name", "field 'name' holds no numbers; name one of its numbers"),

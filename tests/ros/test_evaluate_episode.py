@@ -1,9 +1,10 @@
 """The action that watches an episode, over real DDS."""
 
 import math
+from time import monotonic, sleep
 
 import pytest
-from ros_pictures import until
+from ros_pictures import picture, until
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds the workspace")
 pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
@@ -11,9 +12,12 @@ pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `mak
 import ros_bench
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from robo_reward_msgs.action import EvaluateEpisode
 from robo_reward_msgs.srv import MarkOutcome
+from robo_reward_ros.ros_messages import time_message
 from ros_bench import Bench, watch
+from rosgraph_msgs.msg import Clock
 
 bench = ros_bench.bench
 
@@ -31,6 +35,10 @@ class Asking:
         until(sent.done, seconds=10)
         self.handle = sent.result()
         self._result = self.handle.get_result_async()
+
+    @property
+    def ended(self) -> bool:
+        return self._result.done()
 
     def result(self, *, seconds: float = 15.0):
         until(self._result.done, seconds=seconds)
@@ -67,6 +75,37 @@ def test_an_episode_that_takes_too_long_is_truncated(bench):
     assert (result.truncated, result.terminated, result.transitions) == (True, False, 1)
     assert result.message == "episode 0 was truncated after 1 s"
     assert live.rewards[-1].truncated or any(each.truncated for each in live.rewards)
+
+
+def test_the_time_of_an_episode_is_that_of_the_robot_s_clock(bench):
+    """A simulation that stands still takes no time; one that runs fast takes much of it in no time."""
+    live = bench(begin=False, use_sim_time=True)
+    clock = live.client.create_publisher(
+        Clock, "/clock", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    )
+
+    def tick(seconds: float) -> None:
+        clock.publish(Clock(clock=time_message(round(seconds * 1e9))))
+        until(lambda: live.node.get_clock().now().nanoseconds == round(seconds * 1e9), seconds=20)
+
+    until(lambda: clock.get_subscription_count() > 0, seconds=20)
+    tick(100.0)
+    live.start()
+    asking = Asking(live, timeout=0.4)
+    until(lambda: live.node.session.listeners)
+    began = monotonic()
+    for share in (0.1, 0.3):
+        live.show(picture(share), stamp_ns=round(99.6e9 + share * 1e9))
+        sleep(0.5)
+    assert not asking.ended
+    tick(100.3)
+    sleep(0.3)
+    assert not asking.ended
+    tick(400.0)
+    status, result = asking.result()
+    assert monotonic() - began < 20
+    assert (status, result.message) == (GoalStatus.STATUS_SUCCEEDED, "episode 0 was truncated after 0.4 s")
+    assert (result.truncated, result.terminated) == (True, False)
 
 
 def test_who_asked_may_lose_patience_and_the_episode_goes_on(bench):

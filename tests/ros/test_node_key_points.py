@@ -16,7 +16,9 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: `make ros` builds t
 pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `make ros` builds the workspace")
 
 import ros_bench
+from geometry_msgs.msg import PoseStamped
 from robo_reward_msgs.msg import KeyPoints, RewardStamped
+from robo_reward_ros.ros_messages import time_message
 from ros_bench import Bench, watch
 from sensor_msgs.msg import CompressedImage
 
@@ -24,6 +26,7 @@ from robo_reward.camera.intrinsics import intrinsics_from_field_of_view
 from robo_reward.camera.pose import Pose
 from robo_reward.camera.rig import Rig, RigCamera
 from robo_reward.camera.rig_file import write_rig
+from robo_reward.episodes.ros_fields import numbers_of_message
 from robo_reward.evaluation.overlay import CAMERA_HEIGHT, MINIMUM_WIDTH
 from robo_reward.evaluation.overlay_panel import HEADER_HEIGHT, PANEL_HEIGHT
 from robo_reward.plans.plan_file import write_plan
@@ -136,6 +139,52 @@ def test_a_point_that_cameras_follow_is_told_with_its_covariance(bench, rig, tmp
     assert np.allclose([point.x, point.y, point.z], [-0.04, 0.0, 0.05], atol=0.004)
     assert (np.linalg.eigvalsh(covariance) > 0).all()
     assert all(view.points[0].covariance[0] > 0 for view in told[-1].views)
+
+
+def test_a_point_that_way_points_go_along_with_is_told_by_its_name(bench, rig, tmp_path):
+    """A red ball, which stands still: the plan is relative to it, and its way is from where the tool is."""
+    red, still = np.array([0.03, -0.02, 0.05]), plan((0, 0, 0), (0, 0, 0), around={1: "ball"}, tolerance=0.02)
+    write_plan(replace(still, base_frame="world"), tmp_path / "plan.yaml")
+    here = "reward_model.anchors.ball"
+    overrides = [
+        f"+point@{here}=colour",
+        f"{here}.colour=[210, 30, 30]",
+        f"{here}.still=true",
+        f"reward_model.plan='{tmp_path / 'plan.yaml'}'",
+        "reward_model.gripper=null",
+    ]
+    state = {"state_names": ["tool_position"], "state_topics": ["tool"], "state_types": ["PoseStamped"]}
+    given = {"reward_model": "keypoint_affordance", "overrides": overrides, "instruction": still.task}
+    live = bench(**rig, **given, **state, state_fields=["pose.position"], state_max_age=60.0)
+    assert live.node.prepared.bound.rig == rig["rig"]
+    told = heard(live)
+    hand = live.client.create_publisher(PoseStamped, "tool", 10)
+    until(lambda: hand.get_subscription_count() > 0)
+    for share, hidden in ((0.0, False), (0.5, False), (1.0, True)):
+        stamp = live.now_ns()
+        pose = PoseStamped()
+        pose.header.stamp = time_message(stamp)
+        pose.pose.position.x, pose.pose.position.y, pose.pose.position.z = (share * red).tolist()
+        hand.publish(pose)
+        time.sleep(0.2)
+        before = len(live.answered())
+        for name, camera in RIG.cameras.items():
+            drawn = np.full((LENS.height, LENS.width, 3), 140, np.uint8)
+            if not (hidden and name == "wrist"):
+                right, down = np.round(camera.project(red)).astype(int)
+                drawn[down - 3 : down + 4, right - 3 : right + 4] = (210, 30, 30)
+            live.show(drawn, topic=f"{name}/image_raw", stamp_ns=stamp)
+        until(lambda before=before: len(live.answered()) > before, seconds=10)
+        answer = live.answered()[-1]
+        assert answer.progress == pytest.approx(share, abs=0.1)
+    until(lambda: told and told[-1].header.stamp == answer.header.stamp)
+    (last,) = (each for each in told if each.header.stamp == answer.header.stamp)
+    assert list(last.ids) == ["ball"]
+    assert numbers_of_message(last, ["points.ball"]) == pytest.approx(red, abs=0.005)
+    assert (np.linalg.eigvalsh(np.reshape(last.covariance, (3, 3))) > 0).all()
+    seen = {view.camera: view.points[0].x for view in last.views}
+    assert seen["front"] == pytest.approx(RIG.camera("front").project(red)[0], abs=1.0)
+    assert np.isnan(seen["wrist"])  # hidden from this one now
 
 
 def test_the_picture_for_people_is_drawn_only_while_somebody_looks_and_at_most_five_times_a_second(bench):

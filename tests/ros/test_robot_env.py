@@ -4,6 +4,7 @@ import math
 import signal
 from _thread import interrupt_main
 from threading import Timer
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -221,10 +222,12 @@ def test_a_learner_of_another_discount_is_refused(scene):
 
 def test_a_reset_that_cannot_succeed_says_what_it_waited_for(scene):
     made = scene(80)
-    env = made.open(reset_timeout=0.6, reward_wait=0.1)
+    # to find each other, and to answer once, takes as long as the machine is busy: nobody is hurried there
+    env = made.open(reset_timeout=2.0, reward_wait=0.1)
     assert made.bench.change("deactivate")
+    until(env.link._clients["reset_episode"].service_is_ready, seconds=20)
     with pytest.raises(
-        RobotError, match=r"reward_node/reset_episode did not succeed within 0.6 s: the node is not active"
+        RobotError, match=r"reward_node/reset_episode did not succeed within 2 s: the node is not active"
     ):
         env.reset()
 
@@ -234,3 +237,32 @@ def test_an_arm_that_is_not_there_is_named(scene):
     with pytest.raises(RobotError, match=r"nothing was heard on joint_states within 0.3 s"):
         green_env(made.bench, green_robot(), green_episodes(reset_timeout=0.3))
     assert math.isfinite(made.arm.place)
+
+
+def test_who_waits_may_look_whether_waiting_makes_sense(scene):
+    class GoneError(Exception):
+        pass
+
+    made, gone = scene(85), []
+
+    def check() -> None:
+        if gone:
+            raise GoneError("the nodes have ended")
+
+    with Showing(made.arm):
+        env = RobotEnv(green_robot(), green_episodes(reset_timeout=60.0), domain=made.bench.domain, check=check)
+    made.env = env
+    env.reset()
+    gone.append(True)
+    made.arm.silent = True
+    began = monotonic()
+    with pytest.raises(GoneError, match="the nodes have ended"):
+        env.step(forward())
+    with pytest.raises(GoneError):
+        env.reset()
+    assert monotonic() - began < 10
+    env.close()  # leaves, all the same
+    assert not env.link.node.context.ok()
+    with pytest.raises(GoneError):
+        RobotEnv(green_robot(joint_topic="nobody"), green_episodes(), domain=made.bench.domain, check=check)
+    made.env = None

@@ -55,9 +55,28 @@ def fit_to_demonstrations(folder: Path, *, task: str, demonstrations: int, every
     return model
 
 
-def bring_up_words(model: Path, *, task: str, discount: float, success_reward: float, seed: int) -> Sequence[str]:
-    """Give what `python -m robo_reward_bringup` is told: the simulated arm in lockstep, and its reward node."""
-    names = [f"observation.images.{camera}" for camera in CAMERAS]
+def bring_up_words(
+    model: Path,
+    *,
+    task: str,
+    discount: float,
+    success_reward: float,
+    seed: int,
+    cameras: Sequence[str] = CAMERAS,
+    more: Sequence[str] = (),
+) -> Sequence[str]:
+    """Give what `python -m robo_reward_bringup` is told: the simulated arm in lockstep, and its reward node.
+
+    Args:
+        model: A fitted folder, a YAML file, or `GROUND_TRUTH`.
+        task: Of the table top.
+        discount: The learner's γ.
+        success_reward: Task reward of success.
+        seed: Of the arm's first start.
+        cameras: Of the arm.
+        more: Further arguments, such as those of states.
+    """
+    names = [f"observation.images.{camera}" for camera in cameras]
     return (
         "sim_arm",
         f"reward_model:={model}",
@@ -65,7 +84,7 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
         *([f"overrides:=[{ENCODER_BATCH}]"] if model.is_dir() else []),
         *(_TOLD if model == GROUND_TRUTH else ()),
         f"cameras:=[{', '.join(names)}]",
-        f"image_topics:=[{', '.join(f'cameras/{camera}/image_raw' for camera in CAMERAS)}]",
+        f"image_topics:=[{', '.join(f'cameras/{camera}/image_raw' for camera in cameras)}]",
         "optional_cameras:=[]",
         # in lockstep a picture that is lost is waited for in vain, and a slow machine makes pictures old
         "image_reliability:=reliable",
@@ -77,7 +96,7 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
         "torch_threads:=1",
         "gate:=false",  # RobotEnv has one of its own
         f"sim_arm_node.task:={task}",
-        f"sim_arm_node.cameras:=[{', '.join(CAMERAS)}]",
+        f"sim_arm_node.cameras:=[{', '.join(cameras)}]",
         "sim_arm_node.lockstep:=true",
         # time is the simulation's: models that look at the clock must not see how fast the machine is; a picture may
         # overtake the clock
@@ -85,4 +104,5 @@ def bring_up_words(model: Path, *, task: str, discount: float, success_reward: f
         "use_sim_time:=true",
         "max_future:=10.0",
         f"sim_arm_node.seed:={seed}",
+        *more,
     )

@@ -34,6 +34,8 @@ def running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a Python module beside this program; on leaving it is interrupted, and killed with its children if need be.
 
+    Where this program is killed, the module ends by itself; see `run_beside`.
+
     Args:
         module: Is run as `python -m`, with this interpreter.
         arguments: On its command line.
@@ -43,7 +45,7 @@ def running(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-m", "robo_reward_ros.run_beside", str(os.getpid()), module, *arguments],
             stdout=said,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},

@@ -1,7 +1,6 @@
 """The action of the reward node that watches an episode and says how it went."""
 
 from collections import deque
-from time import monotonic
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
@@ -11,9 +10,10 @@ from rclpy.task import Future
 from robo_reward_msgs.action import EvaluateEpisode
 
 from robo_reward_ros.answer import Answer
+from robo_reward_ros.elapsed_time import ElapsedTime
 from robo_reward_ros.episode_tally import EpisodeTally
 from robo_reward_ros.reward_session import RewardSession
-from robo_reward_ros.ros_lifecycle import STEADY, awaitable
+from robo_reward_ros.ros_lifecycle import STEADY, NodeClocks, awaitable
 from robo_reward_ros.ros_messages import reward_message
 
 PERIOD = 0.1
@@ -58,7 +58,7 @@ class _Watch:
         self.tally = EpisodeTally()
         self._node, self._session, self._goal, self._group = node, session, goal, group
         self._heard: deque[Answer] = deque()
-        self._end, self._late = monotonic() + (goal.request.timeout or float("inf")), False
+        self._time, self._late = ElapsedTime(NodeClocks(node)), False
 
     async def end(self) -> str:
         """Wait until the episode, its time or the patience of who asked is over; give what is to be said of it."""
@@ -66,7 +66,7 @@ class _Watch:
         self._session.listeners.append(hear)
         try:
             while not (said := self._said()):
-                if monotonic() > self._end:
+                if self._time.seconds() > (self._goal.request.timeout or float("inf")):
                     self._late = True
                     cut = self._session.core.reset_episode("evaluate_episode: its time is over")
                     await awaitable(self._node, cut, group=self._group)

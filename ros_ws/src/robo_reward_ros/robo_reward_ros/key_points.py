@@ -12,12 +12,15 @@ from robo_reward.camera.triangulation import triangulate
 from robo_reward.clip import Clip
 from robo_reward.models.keypoint_affordance import AffordanceMemory, KeypointAffordance
 from robo_reward.models.object_pose import ObjectPoseMemory, ObjectPoseReward
+from robo_reward.models.still_point import StillMemory
+from robo_reward.perception.colour_tracker import ColourMemory
 from robo_reward.perception.point_tracker import TrackMemory
 from robo_reward.reward_model import Estimate, RewardModel
 from robo_reward_ros.camera_geometry import Geometry
 
 PIXEL_STD = 0.5
 """Of the rig's own reprojection error where nobody measured it [px]."""
+_Track = TrackMemory | ColourMemory
 UNKNOWN_2D = np.full((2, 2), math.nan)
 
 
@@ -99,27 +102,44 @@ def key_points(memory: Any, geometry: Geometry, *, known: bool) -> KeyPointsSeen
         known: The model gave an estimate of the set; otherwise nobody knows where in space the points are now.
     """
     if isinstance(memory, AffordanceMemory):
-        tracks = dict(memory.point[0]) if isinstance(memory.point, tuple) and memory.point else {}
-        return _tracked(tracks, geometry)
+        followed_by = {"point": memory.point, **memory.anchors}
+        return _together([_of_source(name, each, geometry) for name, each in followed_by.items()])
     if isinstance(memory, tuple) and memory and isinstance(memory[0], ObjectPoseMemory):
         return _objects(memory[0], geometry, known=known)
     return KeyPointsSeen(views={}, points=())
 
 
-def _tracked(tracks: Mapping[str, TrackMemory | None], geometry: Geometry) -> KeyPointsSeen:
+def _of_source(name: str, memory: Any, geometry: Geometry) -> KeyPointsSeen:
+    """One point that a point source located; none where cameras played no part in it."""
+    if isinstance(memory, StillMemory):
+        seen, sightings = _of_source(name, memory.point, geometry), memory.seen[0]
+        at = SpacePoint(id=name, position=sightings.position, covariance=sightings.covariance)
+        return KeyPointsSeen(views=seen.views, points=(at,))
+    return _tracked(name, dict(memory[0]) if isinstance(memory, tuple) and memory else {}, geometry)
+
+
+def _together(seen: Sequence[KeyPointsSeen]) -> KeyPointsSeen:
+    cameras = dict.fromkeys(camera for each in seen for camera in each.views)
+    return KeyPointsSeen(
+        views={camera: [point for each in seen for point in each.views.get(camera, ())] for camera in cameras},
+        points=[point for each in seen for point in each.points],
+    )
+
+
+def _tracked(name: str, tracks: Mapping[str, _Track | None], geometry: Geometry) -> KeyPointsSeen:
     """One point that several cameras follow."""
-    views = {camera: [_picture_point("point", track, 0)] for camera, track in tracks.items() if track is not None}
+    views = {camera: [_picture_point(name, track, 0)] for camera, track in tracks.items() if track is not None}
     if len(views) < 2:
         return KeyPointsSeen(views=views, points=())
     residual = geometry.rig.measured.residual_px
     located = triangulate(
-        [geometry.rig.camera(name) for name in views],
+        [geometry.rig.camera(camera) for camera in views],
         np.stack([points[0].pixel for points in views.values()]),
         pixel_std=PIXEL_STD if math.isnan(residual) or residual == 0 else residual,
         pixel_covariance=np.stack([points[0].covariance for points in views.values()]),
     )
     return KeyPointsSeen(
-        views=views, points=[SpacePoint(id="point", position=located.position, covariance=located.covariance)]
+        views=views, points=[SpacePoint(id=name, position=located.position, covariance=located.covariance)]
     )
 
 
@@ -144,5 +164,5 @@ def _followed_in(track: Any, name: str) -> Iterator[PicturePoint]:
             yield _picture_point(f"{name}.{index}", track, index)
 
 
-def _picture_point(name: str, track: TrackMemory, index: int) -> PicturePoint:
+def _picture_point(name: str, track: _Track, index: int) -> PicturePoint:
     return PicturePoint(id=name, pixel=track.pixels[index], covariance=track.covariance[index])

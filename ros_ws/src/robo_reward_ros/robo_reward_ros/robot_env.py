@@ -1,6 +1,6 @@
 """A real or simulated arm as a `gymnasium.Env`: observations and actions over topics, rewards from the reward node."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -50,6 +50,8 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         namespace: Of the robot.
         domain: Of ROS; None = ROS_DOMAIN_ID.
         arguments: As on the command line of a node, such as ["--ros-args", "-r", "a:=b"].
+        check: Is called while the arm or a reward is waited for, such as to see whether their programs still run; what
+            it raises comes out of `reset` and `step`.
 
     Raises:
         RobotError: The arm is silent for `reset_timeout`.
@@ -64,6 +66,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         namespace: str = "",
         domain: int | None = None,
         arguments: Sequence[str] = (),
+        check: Callable[[], None] | None = None,
     ) -> None:
         self._robot, self._episodes = robot, episodes
         self._alignment = TransitionAlignment(
@@ -76,7 +79,14 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         self._start = EpisodeStart(robot, episodes)
         self._due_ns, self._steps = 0, 0
         self._link = RobotLink(
-            robot, episodes, hear=self._hear, name=name, namespace=namespace, domain=domain, arguments=arguments
+            robot,
+            episodes,
+            hear=self._hear,
+            name=name,
+            namespace=namespace,
+            domain=domain,
+            arguments=arguments,
+            check=check,
         )
         try:
             self._connect()
@@ -143,6 +153,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
 
     def close(self) -> None:
         """Have the arm hold, cut the episode, and leave the network."""
+        self._link.check = None  # whatever has ended, this goes to its end
         if self._link.node.context.ok():
             self.hold()
             self._link.arm.delivered(1.0)
@@ -189,9 +200,7 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         wait = self._robot.action_duration + self._episodes.arm_timeout
         if not link.wait(lambda: self._due() or bool(self._unwell()), wait, poll=0.002):
             return f"the clock stood still for {self._episodes.arm_timeout:g} s"
-        if arm.oldest_ns is None:
-            return f"nothing was heard on {', '.join(arm.missing)}"
-        age = (link.clocks.now_ns() - arm.oldest_ns) * 1e-9
+        age = arm.age(link.clocks.now_ns())
         return "" if age <= self._robot.max_state_age else f"the arm's state is {age:.3g} s old"
 
     def _due(self) -> bool:

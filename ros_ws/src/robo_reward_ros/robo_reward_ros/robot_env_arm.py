@@ -57,7 +57,7 @@ class ArmPort:
         for name, source in settings.states.items():
 
             def read(message: Any, source: Any = source) -> Float64[np.ndarray, " size"]:
-                return numbers_of_message(message, source.fields)
+                return _known(numbers_of_message(message, source.fields), source)
 
             node.create_subscription(message_class(source.type), source.topic, self._hearer(name, read), newest)
         for name, topic in settings.cameras.items():
@@ -87,8 +87,7 @@ class ArmPort:
         Raises:
             ValueError: A part was not heard yet.
         """
-        if self.missing:
-            raise ValueError(f"nothing was heard on {', '.join(self.missing)}")
+        self._check_heard()
         words = list(self._heard.values())
         stamped = [word.stamp_ns for word in words if word.stamp_ns is not None]
         return min(stamped or [word.received_ns for word in words])
@@ -101,10 +100,22 @@ class ArmPort:
         words = list(self._heard.values())
         return min(word.received_ns if word.stamp_ns is None else word.stamp_ns for word in words)
 
+    def age(self, now_ns: int) -> float:
+        """Give how old the oldest part of what is known is at a time [s].
+
+        Raises:
+            ValueError: A part was not heard yet.
+        """
+        self._check_heard()
+        return (now_ns - (self.oldest_ns or 0)) * 1e-9
+
     @property
     def came(self) -> bool:
-        """Whether every part was heard anew since `expect`."""
-        return not self._awaited
+        """Whether every part was heard anew since `expect`; in lockstep, of one moment, too."""
+        if self._awaited:
+            return False
+        stamps = {word.stamp_ns for word in self._heard.values() if word.stamp_ns is not None}
+        return not self._settings.lockstep or len(stamps) <= 1
 
     def expect(self) -> None:
         """Wait for a new set from here on."""
@@ -120,8 +131,7 @@ class ArmPort:
         Raises:
             ValueError: A part was not heard yet, or a picture cannot be read.
         """
-        if self.missing:
-            raise ValueError(f"nothing was heard yet on {', '.join(self.missing)}")
+        self._check_heard()
         with self._changed:
             heard = {name: word.value for name, word in self._heard.items()}
         numbers = [_scaled(source, name, heard) for name, source in self._settings.states.items()]
@@ -151,10 +161,14 @@ class ArmPort:
         """Begin from where the arm is: somebody else moved it."""
         self._commanded = None
 
+    def _check_heard(self) -> None:
+        if self.missing:
+            raise ValueError(f"nothing was heard on {', '.join(self.missing)}: is the arm there?")
+
     def _reference(self) -> Float64[np.ndarray, " joint"]:
         """What displacements add to: the last command, which does not drift, unless the arm did not follow."""
         if JOINTS not in self._heard:
-            raise ValueError(f"nothing was heard yet on {self._settings.joint_topic}: is the arm there?")
+            raise ValueError(f"nothing was heard on {self._settings.joint_topic}: is the arm there?")
         measured = self._heard[JOINTS].value
         if self._commanded is None:
             return measured
@@ -191,6 +205,13 @@ class ArmPort:
                 self._changed.notify_all()
 
         return hear
+
+
+def _known(numbers: Float64[np.ndarray, " size"], source: StateSource) -> Float64[np.ndarray, " size"]:
+    """Refuse numbers that nobody knows, such as of a thing that no camera sees: no policy can act on them."""
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{', '.join(source.fields)} of {source.topic} is not known: {numbers.tolist()}")
+    return numbers
 
 
 def _scaled(source: StateSource, name: str, heard: Mapping[str, Any]) -> Float64[np.ndarray, " size"]:

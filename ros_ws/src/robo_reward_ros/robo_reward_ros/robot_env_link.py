@@ -40,6 +40,7 @@ class RobotLink:
         namespace: Of the robot.
         domain: Of ROS; None = ROS_DOMAIN_ID.
         arguments: As on the command line of a node, such as ["--ros-args", "-r", "a:=b"].
+        check: Is called while something is waited for; what it raises ends the wait.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class RobotLink:
         namespace: str = "",
         domain: int | None = None,
         arguments: Sequence[str] = (),
+        check: Callable[[], None] | None = None,
     ) -> None:
-        self.changed = Condition()
+        self.changed, self.check = Condition(), check
         self._robot, self._hear = robot, hear
         self._context = rclpy.Context()
         # Ctrl-C belongs to the learner's thread, which has the arm hold before anything is shut down
@@ -99,6 +101,8 @@ class RobotLink:
         end = time.monotonic() + seconds
         with self.changed:
             while not condition():
+                if self.check is not None:
+                    self.check()
                 left = end - time.monotonic()
                 if left <= 0:
                     return False

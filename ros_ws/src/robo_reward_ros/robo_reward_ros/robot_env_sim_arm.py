@@ -8,12 +8,13 @@ TOOL_SPEED = 0.15  # of the tasks' own actions [m/s]
 OPEN, SHUT = 0.04, 0.0  # position of the gripper's joint [m]
 STEP_DURATION = 0.1  # [s]
 _POSE = {"type": "geometry_msgs/msg/PoseStamped", "fields": ["pose.position"]}
+_TOOL = {"topic": "tool_pose", **_POSE}
+# in decimetres, as seen from the tool: near 1, and the same wherever on the table the goal is
+_FROM_TOOL = {"relative_to": "tool", "scale": 10.0}
+_SEEN = {"topic": "reward_node/key_points", "type": "robo_reward_msgs/msg/KeyPoints", "fields": ["points.ball"]}
 _STATES = {
-    "learner": {
-        "tool": {"topic": "tool_pose", **_POSE},
-        # in decimetres, as seen from the tool: near 1, and the same wherever on the table the goal is
-        "goal": {"topic": "goal_pose", **_POSE, "relative_to": "tool", "scale": 10.0},
-    },
+    "learner": {"tool": _TOOL, "goal": {"topic": "goal_pose", **_POSE, **_FROM_TOOL}},
+    "seen": {"tool": _TOOL, "goal": {**_SEEN, **_FROM_TOOL}},
     "task": {
         "observation": {"topic": "sim_arm_node/observation", "type": "std_msgs/msg/Float64MultiArray"},
     },
@@ -27,8 +28,9 @@ def sim_arm_robot(*, observation: str = "learner", lockstep: bool = True, **epis
     to 1 shut.
 
     Args:
-        observation: `learner`: tool position [m], and the goal as seen from it [dm], as a tag detector gives it on a
-            real arm; `task`: the ground truth that the tasks' scripted experts look at.
+        observation: `learner`: tool position [m], and the goal as seen from it [dm], which the simulator tells in the
+            place of a tag detector; `seen`: the same, the goal being where a reward node that follows the point `ball`
+            sees it; `task`: the ground truth that the tasks' scripted experts look at.
         lockstep: Time stands still until the arm is commanded.
         episodes: As `EpisodeSettings`, where other than here.
 

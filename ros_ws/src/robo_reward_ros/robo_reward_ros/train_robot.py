@@ -1,9 +1,10 @@
 """A policy learnt through `RobotEnv`: python -m robo_reward_ros.train_robot OUTPUT.
 
-Starts the simulated arm in lockstep and its reward node as processes of their own, fits a reward model to scripted
-demonstrations before that unless one is named, and has a learner of `robo_reward.rl` train and be judged over DDS.
-OUTPUT takes the model, logs, checkpoints, `robot.yaml` and `best_policy.zip` for `policy_node`, and `summary.json`. The
-same call on the same folder goes on where it was interrupted.
+Starts the simulated arm in lockstep and its reward node as processes of their own, and has a learner of
+`robo_reward.rl` train and be judged over DDS, rewarded by what calibrated cameras see, by a model that is fitted to
+scripted demonstrations first, or by one that is named. OUTPUT takes the model, logs, checkpoints, `robot.yaml` and
+`best_policy.zip` for `policy_node`, and `summary.json`. The same call on the same folder goes on where it was
+interrupted.
 """
 
 import argparse
@@ -30,11 +31,12 @@ from robo_reward.rl.policy_evaluation import PolicyEvaluation, evaluate_policy
 from robo_reward.rl.saved_policy import load_saved_policy
 from robo_reward.rl.training import Training, TrainingListener, TrainingResult
 from robo_reward.rl.training_settings import TrainingSettings
-from robo_reward_ros.demo_ros_model import bring_up_words, fit_to_demonstrations
-from robo_reward_ros.demo_ros_processes import ProcessError, running
+from robo_reward_ros.demo_ros_model import bring_up_words
+from robo_reward_ros.demo_ros_processes import ProcessError, check_running, running
 from robo_reward_ros.robot_env import RobotEnv
 from robo_reward_ros.robot_env_settings import robot_of
 from robo_reward_ros.robot_env_sim_arm import sim_arm_robot
+from robo_reward_ros.train_robot_reward import check_model, default_model, robot_reward
 
 JUDGED_FROM = 1_000_000
 """First seed of the last evaluation: none of them occurred in training."""
@@ -45,8 +47,8 @@ class RobotTraining:
     """A training on the simulated arm."""
 
     output: Path
-    model: Path | None = None
-    """A fitted reward model; None = one is fitted to `demonstrations`."""
+    model: str = ""
+    """geometry, process, ground_truth, a fitted folder or a YAML file, see `robot_reward`; empty = the task's own."""
     task: str = "reach"
     reward: str = "environment"
     """environment: shaped and task reward, from the reward node; sparse: success alone, to compare with."""
@@ -75,23 +77,41 @@ def train(training: RobotTraining) -> dict[str, Any]:
         RobotError: The arm or the rewards are not there.
     """
     began, output = time.monotonic(), training.output
-    model = training.model or fit_to_demonstrations(
-        output / "reward", task=training.task, demonstrations=training.demonstrations, everywhere=True
+    rewarded = robot_reward(
+        output / "reward",
+        model=training.model or default_model(training.task),
+        task=training.task,
+        demonstrations=training.demonstrations,
     )
-    _tell(f"the reward model is {model} ({time.monotonic() - began:.0f} s)")
+    _tell(f"the reward model is {rewarded.model} ({time.monotonic() - began:.0f} s)")
     words = bring_up_words(
-        model,
+        rewarded.model,
         task=training.task,
         discount=training.discount,
         success_reward=training.success_reward,
         seed=training.seed,
+        cameras=rewarded.cameras,
+        more=rewarded.words,
     )
-    described = sim_arm_robot(discount=training.discount, success_reward=training.success_reward, reset_timeout=120.0)
+    described = sim_arm_robot(
+        observation=rewarded.observation,
+        discount=training.discount,
+        success_reward=training.success_reward,
+        reset_timeout=120.0,
+        # a potential that is not known for a while, far from all that the model knows, is no reason to begin anew
+        max_hold=10.0,
+    )
     (output / "robot.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     environment = {"ROS_DOMAIN_ID": str(training.domain), "OMP_NUM_THREADS": "1"}
     started = time.monotonic()
-    with running("robo_reward_bringup", words, log=output / "logs" / "bringup.log", environment=environment):
-        env = RobotEnv(*robot_of(described), domain=training.domain)
+    log = output / "logs" / "bringup.log"
+    with running("robo_reward_bringup", words, log=log, environment=environment) as nodes:
+        env = RobotEnv(
+            *robot_of(described),
+            domain=training.domain,
+            # nobody waits for nodes that have ended
+            check=partial(check_running, nodes, "the bring-up", log=log),
+        )
         try:
             result = _learn(training, env)
             learnt = time.monotonic()
@@ -147,6 +167,8 @@ def _summary(training: RobotTraining, result: TrainingResult, judged: PolicyEval
     return {
         "task": training.task,
         "reward": training.reward,
+        "model": training.model or default_model(training.task),
+        "seed": training.seed,
         "steps": result.steps,
         "episodes_judged": training.episodes,
         "success_rate": judged.success_rate,
@@ -182,8 +204,9 @@ def _arguments(words: Sequence[str] | None) -> RobotTraining:
     parser.add_argument("output", type=Path, help="folder; the same one again goes on where it was interrupted")
     parser.add_argument(
         "--model",
-        type=Path,
-        help="a fitted reward model, or ground_truth: the simulator tells; none = one is fitted to demonstrations",
+        default="",
+        help="geometry: calibrated cameras see the ball; process: fitted to scripted demonstrations; ground_truth: the "
+        "simulator tells; or a fitted folder or a YAML file; none = geometry for reach, process for other tasks",
     )
     parser.add_argument("--task", default=default.task, choices=("reach", "push", "pick", "open"))
     parser.add_argument("--reward", default=default.reward, choices=("environment", "sparse"))
@@ -196,7 +219,12 @@ def _arguments(words: Sequence[str] | None) -> RobotTraining:
         ("domain", "ROS_DOMAIN_ID"),
     ):
         parser.add_argument(f"--{name}", type=int, default=getattr(default, name), help=f"{text} (%(default)s)")
-    return RobotTraining(**vars(parser.parse_args(words)))
+    training = RobotTraining(**vars(parser.parse_args(words)))
+    try:
+        check_model(training.model or default_model(training.task), task=training.task)
+    except ValueError as error:
+        parser.error(str(error))
+    return training
 
 
 def main(words: Sequence[str] | None = None) -> int:
