@@ -27,7 +27,6 @@ EXTRAS = {
     "transformers": "vlm",
     "rosbags": "bags",
     "rerun": "rerun",
-    "rliable": "study",
 }
 """Module to the extra that brings it."""
 
