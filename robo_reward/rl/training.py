@@ -90,6 +90,7 @@ class Training:
                 source=self._envs.source,
                 mode=settings.reward,
                 seed=settings.seed,
+                statistics=self._envs.statistics(int(_seeds(settings.seed, _STATISTICS, 0, count=1)[0])),
                 discount=self._nets.discount,
             )
         )
