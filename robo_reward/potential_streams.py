@@ -151,4 +151,18 @@ def _joined(carried: Sequence[_Carried]) -> Any:
     whole = len(carried) == carried[0].num_rows
     if first is None or (whole and all(c.memory is first and c.row == place for place, c in enumerate(carried))):
         return first
-    return join_rows([take_rows(each.memory, [each.row]) if each.num_rows > 1 else each.memory for each in carried])
+    by_memory: dict[int, list[int]] = {}
+    for place, each in enumerate(carried):
+        by_memory.setdefault(id(each.memory), []).append(place)
+    # thousands of rows lie in a few memories: one cut of each, not one a row
+    joined = join_rows([_cut([carried[place] for place in places]) for places in by_memory.values()])
+    order = [place for places in by_memory.values() for place in places]
+    if order == sorted(order):
+        return joined
+    return take_rows(joined, sorted(range(len(order)), key=order.__getitem__))
+
+
+def _cut(carried: Sequence[_Carried]) -> Any:
+    """Give the rows that lie in one memory, in this order."""
+    whole = carried[0].memory
+    return whole if carried[0].num_rows == 1 else take_rows(whole, [each.row for each in carried])

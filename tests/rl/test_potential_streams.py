@@ -111,6 +111,40 @@ def test_rows_with_memories_of_one_shape_are_asked_about_in_one_call():
     assert model.asked == [3, 3, 3]
 
 
+class Adding:
+    """Remembers the sum of the brightness of what it saw of each row, and tells it."""
+
+    version, context = "adding", None
+
+    def resume(self, seen, memory):
+        bright = next(iter(seen.views.values())).float().mean(dim=(1, 2, 3, 4)) / 2550
+        total = bright if memory is None else memory["total"] + bright
+        return Estimate(progress=total[:, None], spread=torch.zeros(len(total), 1)), {"total": total}
+
+    def estimate(self, clip):
+        return self.resume(clip, None)[0]
+
+
+def test_rows_are_cut_out_of_the_memories_that_they_lie_in_once_a_memory_and_in_any_order(monkeypatch):
+    streams, alone = (PotentialStreams(Adding(), num_streams=6) for _ in range(2))
+    shown = [0, 1, 2, 1, 0, 2]
+
+    def look(time: int, chosen: list[int]) -> Clip:
+        return frame_set(time, [shown[row] for row in chosen])
+
+    for together in ([0, 2, 3, 5], [1, 4]):
+        streams.arrive(look(0, together), together)
+    cuts = []
+    monkeypatch.setattr("robo_reward.potential_streams.take_rows", lambda *given: cuts.append(1) or take_rows(*given))
+    turned = [5, 1, 3, 2, 4, 0]
+    told = streams.arrive(look(1, turned), turned)
+    assert len(cuts) == 2 + 1  # of each memory, and into the order that was asked for
+    for place, row in enumerate(turned):
+        alone.arrive(look(0, [row]), [row])
+        assert torch.equal(alone.arrive(look(1, [row]), [row]).potential[0], told.potential[place])
+    assert len(told.potential.unique()) == 3
+
+
 def test_a_memory_that_cannot_be_taken_apart_is_kept_row_by_row():
     follow(model := Tally(lambda seen, _: [float(each) for each in seen.stamp[:, -1]]))
     assert model.asked == [3, 1, 1, 1, 1, 1, 1, 1, 1, 1]
