@@ -1,5 +1,6 @@
 """Which runs a study is made of: tasks, rewards, models, variants and seeds, crossed as the configuration says."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,4 +143,5 @@ def _named(known: Mapping[str, Any], name: str, what: str) -> Any:
 
 
 def _word(part: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-+_" else "-" for letter in part)
+    """Give what may stand in the name of a file."""
+    return re.sub(r"[^\w.+-]+", "-", part)

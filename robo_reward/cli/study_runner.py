@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import robo_reward.rl
 from robo_reward.cli import train
 from robo_reward.cli.build import build
 from robo_reward.cli.configuration import compose_verb
@@ -23,6 +26,7 @@ from robo_reward.rl.study_result import StudyResult, read_result, write_result
 PACKAGES = ("robo-reward", "torch", "stable-baselines3", "gymnasium", "mujoco", "numpy")
 """Whose versions decide the figures."""
 _CPU = "cpu_seconds.json"
+_LEARNING = Path(str(robo_reward.rl.__file__)).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,7 @@ def _make(run: PlannedRun, folders: StudyFolders) -> StudyResult:
         lengths=_column(lines, "evaluation/mean_length"),
         cpu_seconds=_seconds(folder / _CPU),
         fit_cpu_seconds=_seconds(folders.model(run) / _CPU) if run.fit else 0.0,
-        versions={name: version(name) for name in PACKAGES},
+        versions={name: version(name) for name in PACKAGES} | {"code": _code()},
     )
     write_result(result, folders.results)
     shutil.rmtree(folder / "checkpoints")  # only a run that goes on needs them, and they are large
@@ -127,6 +131,13 @@ def _fit(run: PlannedRun, folders: StudyFolders) -> list[str]:
             config = compose_verb("train", [*run.settings, *run.fit, f"output={folder}"])
             reward_model_of(config, build(config.task), folder)
     return [f"reward_model={folder / 'reward_model'}"]
+
+
+@cache
+def _code() -> str:
+    """Digest of the learning code: a package's version says nothing of a checkout."""
+    sources = [path for path in sorted(_LEARNING.glob("*.py")) if not path.name.startswith("study_")]
+    return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def _column(lines: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -27,6 +27,7 @@ def reach_with_own_shaping(
     discount: float,
     keep_terminal: bool = False,
     scale: float = 1.0,
+    success_reward: float = 1.0,
     decoy: bool = False,
     **arguments: Any,
 ) -> gymnasium.Env:
@@ -38,7 +39,13 @@ def reach_with_own_shaping(
     if task != "reach":
         raise ValueError(f"traps are set in reach alone, got '{task}'")
     env: gymnasium.Env = TableTopEnvironment(task, **arguments)
-    return OwnShaping(Decoy(env) if decoy else env, discount=discount, keep_terminal=keep_terminal, scale=scale)
+    return OwnShaping(
+        Decoy(env) if decoy else env,
+        discount=discount,
+        keep_terminal=keep_terminal,
+        scale=scale,
+        success_reward=success_reward,
+    )
 
 
 @final
@@ -77,7 +84,9 @@ class StagedProgress(gymnasium.Wrapper[Any, Any, Any, Any]):
 class OwnShaping(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Shapes the reward with a discount of its own, and perhaps keeps the potential of terminal states.
 
-        r = success + γ' Φ(s') − Φ(s),   Φ = scale · progress, and Φ(s') = 0 where s' is terminal unless it is kept
+        r = success_reward · success + γ' Φ(s') − Φ(s),   Φ = scale · progress
+
+    and Φ(s') = 0 where s' is terminal, unless it is kept.
 
     With the learner's γ and without keeping it is the law; it is here to be broken.
 
@@ -86,11 +95,15 @@ class OwnShaping(gymnasium.Wrapper[Any, Any, Any, Any]):
         discount: γ' of the shaping.
         keep_terminal: Φ of terminal states stays in the reward.
         scale: Of the potential.
+        success_reward: Of a transition into success.
     """
 
-    def __init__(self, env: gymnasium.Env, *, discount: float, keep_terminal: bool, scale: float) -> None:
+    def __init__(
+        self, env: gymnasium.Env, *, discount: float, keep_terminal: bool, scale: float, success_reward: float
+    ) -> None:
         super().__init__(env)
         self._discount, self._keep, self._scale = discount, keep_terminal, scale
+        self._success_reward = success_reward
         self._potential = 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -105,14 +118,14 @@ class OwnShaping(gymnasium.Wrapper[Any, Any, Any, Any]):
         arrived = self._scale * float(info["progress"])
         shaping = self._discount * (0.0 if terminated and not self._keep else arrived) - self._potential
         self._potential = arrived
-        task = float(info["success"])
+        task = self._success_reward * float(info["success"])
         parts = {"task_reward": task, "shaping_reward": shaping}
         return observation, task + shaping, terminated, truncated, {**info, **parts}
 
 
 @final
 class Decoy(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """A second ball, half as far in the opposite direction, that ends an episode without success.
+    """A second ball, a third as far in the opposite direction, that ends an episode without success.
 
     Its way is observed, too [dm]. `progress` is that towards whichever ball is nearer to being reached: what a reward
     model tells that takes one for the other.
@@ -130,7 +143,7 @@ class Decoy(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation, info = self.env.reset(seed=seed, options=options)
         scene: Any = getattr(self.env.unwrapped, "scene")  # noqa: B009  of a table-top environment
         tool = scene.tool_position
-        self._ball = tool - (scene.task.goal(scene.observation) - tool) / 2
+        self._ball = tool - (scene.task.goal(scene.observation) - tool) / 3
         self._start = float(np.linalg.norm(self._way()))
         return self._observed(observation), info
 

@@ -2,6 +2,8 @@ from collections import Counter
 
 import pytest
 
+from robo_reward.cli.build import plain
+from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.study_plan import plan_study
 
 PLAN = {
@@ -58,7 +60,7 @@ def test_one_run_with_two_settings_is_refused():
     ):
         planned(one=[row], other=[row | {"settings": ["learner.tau=1"]}])
     assert planned(one=[row], other=[row | {"settings": ["learner.tau=1"], "variant": "τ = 1"}]).runs()[1].name == (
-        "reach.sparse.τ---1.0"
+        "reach.sparse.τ-1.0"
     )
 
 
@@ -73,3 +75,30 @@ def test_one_run_with_two_settings_is_refused():
 def test_a_name_that_is_not_there_is_refused(row, message):
     with pytest.raises(ValueError, match=message):
         planned(one=[row | {"seeds": 1}])
+
+
+def shaping_plan():
+    config = plain(compose_verb("study", ["shaping", "output=x"]))
+    return plan_study(**{name: config[name] for name in ("settings", "tasks", "models", "rewards", "parts")})
+
+
+def test_every_run_of_the_study_of_shaping_is_a_training_that_composes():
+    runs = [run for run in shaping_plan().runs() if run.seed == 0]
+    for run in runs:
+        config = compose_verb("train", [*run.settings, *run.fit, "output=x"])
+        assert config.stop_success_rate is None  # a curve that stops when it is high would be cut where it may fall
+        assert config.total_steps % config.every == 0
+        assert config.seed == run.seed
+        assert (config.reward == "sparse") == (run.model is None and run.reward == "sparse")
+
+
+def test_the_study_of_shaping_compares_six_tasks_two_of_them_meta_worlds_with_three_seeds_at_least():
+    parts = {part.name: part.runs for part in shaping_plan().parts}
+    counts = Counter((run.task, run.reward, run.model) for run in parts["comparison"])
+    tasks = {task for task, _, _ in counts}
+    assert len(tasks) == 6
+    assert {"drawer-close", "door-close"} <= tasks
+    assert min(counts.values()) >= 3
+    assert all(
+        {("sparse", None), ("shaped", "ground-truth")} < {key[1:] for key in counts if key[0] == task} for task in tasks
+    )

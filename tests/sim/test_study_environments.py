@@ -80,7 +80,7 @@ def test_the_decoy_is_observed_in_decimetres():
     env = reach(discount=DISCOUNT, decoy=True, relative=True)
     observation, _ = env.reset(seed=3)
     assert env.observation_space.contains(observation)
-    assert observation[-3:] == pytest.approx(-observation[4:7] / 2, abs=1e-4)
+    assert observation[-3:] == pytest.approx(-observation[4:7] / 3, abs=1e-4)
     env.close()
 
 
