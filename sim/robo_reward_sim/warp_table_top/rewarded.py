@@ -16,6 +16,9 @@ from robo_reward_sim.isaac_gym.worlds_step import WorldsStep
 from robo_reward_sim.warp_table_top.cameras import WorldCameras
 from robo_reward_sim.warp_table_top.worlds import TableTopWorlds, WorldStates
 
+PROGRESS = "progress"
+"""State of every frame set that holds the truth, for `StateProgress`; models that look at pictures leave it alone."""
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class RewardedStep:
@@ -130,6 +133,7 @@ class RewardedWorlds:
             views=views,
             present=torch.ones(*shape, len(views), dtype=torch.bool),
             stamp=torch.full(shape, self._num_steps * self.worlds.step_duration, dtype=torch.float64),
+            state={PROGRESS: states.progress.cpu()[:, None, None]},
         )
         return WorldsStep(
             observation=states.observation,

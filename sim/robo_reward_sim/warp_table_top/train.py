@@ -12,7 +12,18 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-_WITHOUT_MEANING = ("evaluation_episodes", "stop_success_rate", "stop_evaluations", "videos", "deferred", "threads")
+_WITHOUT_MEANING = (
+    "evaluation_episodes",
+    "stop_success_rate",
+    "stop_evaluations",
+    "videos",
+    "deferred",
+    "threads",
+    "monitor",
+    "discount_schedule",
+    "experiment",
+)
+"""Words of `robo-reward train` that nothing here would heed."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -21,9 +32,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda", help="of simulator, encoder and learner: cuda, cuda:1 … or cpu")
     parser.add_argument("overrides", nargs="*", help="KEY=VALUE, as for robo-reward train")
     given = parser.parse_args(words)
-    ignored = [each for each in given.overrides if each.partition("=")[0] in _WITHOUT_MEANING]
+    ignored = [each for each in given.overrides if each.lstrip("+~").startswith(_WITHOUT_MEANING)]
     if ignored:
-        parser.error(f"{ignored[0]} has no meaning here: policies are saved every `every` steps and not judged apart")
+        parser.error(f"{ignored[0]} has no meaning here; without meaning are {', '.join(_WITHOUT_MEANING)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # not above: --help is for those, too, who have not installed the simulator
     from robo_reward_sim.warp_table_top.training import train  # noqa: PLC0415

@@ -14,6 +14,7 @@ from robo_reward.cli.build import build
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.train_model import reward_model_of
 from robo_reward.durable import atomic_file, check_absent
+from robo_reward.reward_model import RewardModel
 from robo_reward_sim.warp_table_top.ppo import Ppo, PpoSettings
 from robo_reward_sim.warp_table_top.rewarded import RewardedWorlds
 from robo_reward_sim.warp_table_top.worlds import TableTopWorlds
@@ -84,13 +85,20 @@ def _worlds(config: Any, device: str, output: Path) -> RewardedWorlds:
     return RewardedWorlds(
         worlds,
         discount=config.learner.discount,
-        model=reward_model_of(config, build(config.task), output) if config.reward == "shaped" else None,
+        model=_model(config, worlds, output) if config.reward == "shaped" else None,
         cameras=tuple(config.task.cameras),
         height=env.height,
         width=env.width,
         camera_prefix=config.task.camera_prefix,
         potential=build(config.shaping),
     )
+
+
+def _model(config: Any, worlds: TableTopWorlds, output: Path) -> RewardModel:
+    """Build or load the reward model; nothing is recorded and fitted here, which needs the extra that warp excludes."""
+    config.task.record = None
+    config.task.instruction = worlds.task.plain.instruction
+    return reward_model_of(config, build(config.task), output)
 
 
 def _settings(config: Any) -> PpoSettings:
