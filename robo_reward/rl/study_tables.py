@@ -11,6 +11,7 @@ SPARSE = "sparse"
 """What shaping is compared with."""
 SHAPED = "shaped, "
 """What the labels of potential-based shaping begin with."""
+_UNKNOWN = "–"
 
 
 def conditions_table(conditions: Mapping[str, Mapping[str, ConditionFigures]]) -> str:
@@ -67,8 +68,11 @@ def _steps(interval: Interval, budget: int) -> str:
 
 
 def _number(steps: float, budget: int) -> str:
+    if math.isnan(steps):
+        return _UNKNOWN
     return f"{steps:.0f}" if math.isfinite(steps) else f"> {budget}"
 
 
 def _share(interval: Interval) -> str:
-    return f"{interval.value:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
+    low, high = (_UNKNOWN if math.isnan(end) else f"{end:.0%}" for end in (interval.low, interval.high))
+    return f"{interval.value:.0%} [{low}, {high}]"
