@@ -34,14 +34,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=112, help="of a picture [px]")
     parser.add_argument("--steps", type=int, default=16, help="of a rollout, in every world")
     parser.add_argument("--rounds", type=int, default=3, help="rollouts that are timed; medians are reported")
+    parser.add_argument("--not-deterministic", action="store_true", help="let contacts come in any order, as is faster")
     given = parser.parse_args()
     # not above: --help is for those, too, who have not installed the simulator
-    from warp_training_rates import rates  # noqa: PLC0415
+    from warp_training_rates import device_name, rates  # noqa: PLC0415
 
     report = {
-        "machine": machine() | {"device": given.device},
+        "machine": machine() | {"device": device_name(given.device)},
         "settings": {
-            name: getattr(given, name) for name in ("task", "cameras", "size", "precision", "steps", "rounds")
+            name: getattr(given, name)
+            for name in ("task", "cameras", "size", "precision", "batch_size", "steps", "rounds", "not_deterministic")
         },
         "measured": [rates(given, encoder, worlds) for encoder in given.encoders for worlds in given.worlds],
     }

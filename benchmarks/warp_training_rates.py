@@ -58,7 +58,9 @@ def rates(given: Namespace, encoder_name: str, num_worlds: int) -> dict[str, Any
     model = PromptSimilarity(
         encoder, goal=["the gripper is at the red ball"], baseline=["the gripper is far away"], alpha=0.5
     )
-    worlds = TableTopWorlds(given.task, num_worlds=num_worlds, device=given.device)
+    worlds = TableTopWorlds(
+        given.task, num_worlds=num_worlds, device=given.device, deterministic=not given.not_deterministic
+    )
     rewarded = RewardedWorlds(
         worlds, discount=0.98, model=model, cameras=given.cameras, height=given.size, width=given.size
     )
@@ -77,6 +79,11 @@ def rates(given: Namespace, encoder_name: str, num_worlds: int) -> dict[str, Any
         "share_of_the_ceiling_without_updates": round(taken / rollout / ceiling, 3),
         "shares_of_time": _shares(learner, rewarded, encoder, watch),
     }
+
+
+def device_name(device: str) -> str:
+    """Give what the device calls itself."""
+    return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
 
 
 def _encoder(name: str, given: Namespace) -> OpenClipEncoder:

@@ -24,7 +24,7 @@ class WorldStates:
     progress: Float64[Tensor, " world"]
     """Ground truth in [0, 1]; see the tasks."""
     task_reward: Float64[Tensor, " world"]
-    """1 in a state of success, else 0; 0 where an episode begins."""
+    """1 in a state of success, else 0; no episode begins in one."""
     terminated: Bool[Tensor, " world"]
     """The state is terminal."""
     truncated: Bool[Tensor, " world"]
@@ -152,14 +152,14 @@ class TableTopWorlds:
     def _states(self, observation: Tensor, begins: Tensor) -> WorldStates:
         exact = observation.to(torch.float64)
         success = self.task.success(exact)
-        terminated = success & ~begins if self.terminate_on_success else torch.zeros_like(success)
+        terminated = success if self.terminate_on_success else torch.zeros_like(success)
         truncated = ~terminated & (self._num_steps >= self.horizon)
         self._ended = terminated | truncated
         return WorldStates(
             observation=observation,
             success=success,
             progress=self.task.progress(exact, self._start),
-            task_reward=(success & ~begins).to(torch.float64),
+            task_reward=success.to(torch.float64),
             terminated=terminated,
             truncated=truncated,
             begins=begins,
