@@ -13,6 +13,7 @@ from robo_reward.perception.encoder import EmbeddedClip, EmbeddingRewardModel
 from robo_reward.potential_streams import Arrival, PotentialStreams
 from robo_reward.reward_model import RewardModel
 from robo_reward.rl.frame_embeddings import FrameEmbeddings
+from robo_reward.rl.looking_ahead import LookingAhead
 from robo_reward.shaping import Potential
 
 _TOGETHER = 64
@@ -30,7 +31,8 @@ class _Episode:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class _Waiting:
-    clip: Clip
+    clip: Clip | None
+    """None where it is looked at elsewhere."""
     rows: tuple[int, ...]
     begins: bool
     first: int
@@ -44,7 +46,7 @@ class FrameScorer:
         model: Bound to the task.
         num_envs: Environments whose episodes are followed.
         potential: From progress to Φ; None = Φ is progress.
-        deferred: Collect frames until `settle` is called, and look at all of them in one batch then.
+        deferred: Look at frames beside the environments, in whole batches; potentials are known after `settle`.
         keep_frames: Keep pictures, so that another version of the model can look at them; see `change_model`.
         keep_embeddings: Keep what the model's encoder makes of them in `embeddings`, until they are forgotten there.
 
@@ -66,6 +68,7 @@ class FrameScorer:
             raise ValueError(f"{type(model).__name__} looks through no encoder: there are no embeddings to keep")
         self._potential, self._deferred, self._keep = potential, deferred, keep_frames
         self._streams = PotentialStreams(model, num_streams=num_envs, potential=potential)
+        self._ahead = LookingAhead(self._streams.look) if deferred else None
         self._waiting: list[_Waiting] = []
         self._next = 0
         self._first = 0
@@ -97,17 +100,21 @@ class FrameScorer:
             Their numbers, increasing from call to call; their potentials are known after `settle`.
         """
         first, self._next = self._next, self._next + len(rows)
-        self._waiting.append(_Waiting(clip=clip, rows=tuple(rows), begins=begins, first=first))
+        kept = clip
+        if self._ahead is not None:
+            self._ahead.take(clip)
+            kept = None  # its pictures are let go of when the encoder has seen them
+        self._waiting.append(_Waiting(clip=kept, rows=tuple(rows), begins=begins, first=first))
         if self._keep:
-            self._remember(self._waiting[-1])
+            self._remember(self._waiting[-1], clip)
         return np.arange(first, self._next)
 
     def settle(self, *, now: bool = True) -> None:
-        """Score what waits, every picture in one call of the encoder; `now` False leaves it where that is deferred."""
+        """Score what waits, pictures in batches of the encoder; `now` False leaves it where that is deferred."""
         if not self._waiting or (self._deferred and not now):
             return
         waiting, self._waiting = self._waiting, []
-        seen = self._streams.look(join_rows([each.clip for each in waiting]))
+        seen = self._looked([each.clip for each in waiting if each.clip is not None])
         self._make_room()
         offset = 0
         for each in waiting:
@@ -119,6 +126,9 @@ class FrameScorer:
             if self.embeddings is not None and isinstance(part, EmbeddedClip):
                 self.embeddings.note(range(each.first, each.first + len(each.rows)), part)
             offset += len(each.rows)
+
+    def _looked(self, clips: Sequence[Clip]) -> Clip | EmbeddedClip:
+        return self._streams.look(join_rows(clips)) if self._ahead is None else self._ahead.everything()
 
     def potentials(self, numbers: Int64[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
         """Give Φ of numbered frame sets, by the present version of the model; NaN where it is not known.
@@ -152,6 +162,7 @@ class FrameScorer:
             raise ValueError("keep_frames=True is needed to let another version of the model look at earlier frames")
         self._waiting = []
         self._streams = PotentialStreams(model, num_streams=self._streams.num_streams, potential=self._potential)
+        self._ahead = LookingAhead(self._streams.look) if self._deferred else None
         self._make_room()
         self._known[:] = np.nan
         running = {id(episode) for episode in self._running.values()}
@@ -175,13 +186,13 @@ class FrameScorer:
             remembered = numbers >= self._first
             self._known[numbers[remembered] - self._first] = arrival.potential.numpy()[remembered]
 
-    def _remember(self, taken: _Waiting) -> None:
+    def _remember(self, taken: _Waiting, clip: Clip) -> None:
         for place, row in enumerate(taken.rows):
             if taken.begins:
                 self._running[row] = _Episode(row=row)
                 self._episodes.append(self._running[row])
             self._running[row].numbers.append(taken.first + place)
-            self._running[row].clips.append(take_rows(taken.clip, [place]))
+            self._running[row].clips.append(take_rows(clip, [place]))
 
     def _note(self, arrival: Arrival, taken: _Waiting) -> None:
         first = taken.first - self._first

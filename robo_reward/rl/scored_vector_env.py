@@ -30,7 +30,8 @@ class ScoredVectorEnv(VectorWrapper):
         env: The environments; in their `info` may be `steps`, environment steps that one action took.
         model: Bound to the task.
         potential: From progress to Φ; None = Φ is progress.
-        deferred: Collect frames, and look at all of them when `settle` is called, such as at the end of a rollout.
+        deferred: Look at frames in a thread beside the environments, in whole batches; potentials are known after
+            `settle`, such as at the end of a rollout.
         keep_frames: Keep pictures, so that `change_model` can have them looked at again.
         keep_embeddings: Keep what the model's encoder makes of them in `embeddings`, until they are forgotten there.
 

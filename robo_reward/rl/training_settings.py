@@ -30,7 +30,8 @@ class TrainingSettings:
     videos: int = 4
     """Segments from one video to the next; 0 = none. The last segment of a training that stops has one, too."""
     deferred: bool = False
-    """Look at frames when updates are due, in one batch; False looks at each step's frames at once."""
+    """Look at frames beside the environments, in whole batches, and wait for them when updates are due; False looks at
+    each step's frames at once."""
     seed: int = 0
 
     def __post_init__(self) -> None:
