@@ -146,6 +146,15 @@ def test_the_same_seed_gives_the_same_trajectory_bit_for_bit_whatever_the_other_
     assert not torch.equal(TableTopWorlds("push", num_worlds=2, seed=6).reset().observation, first[0])
 
 
+def test_nothing_of_an_earlier_episode_remains():
+    one, other = (TableTopWorlds("push", num_worlds=2, seed=5, horizon=6) for _ in range(2))
+    actions = wandering(14, seed=2, num_worlds=2)
+    first = observations(one, actions)
+    second = observations(other, [-action for action in actions[:6]] + actions[6:])
+    assert not torch.equal(first[6], second[6])
+    assert torch.equal(first[7:], second[7:])
+
+
 def test_every_episode_of_every_world_begins_elsewhere_within_the_tasks_limits(made):
     worlds = made("push")
     begun = torch.cat([worlds.reset().observation for _ in range(8)]).numpy()
@@ -187,6 +196,27 @@ def test_a_world_that_ended_shows_its_last_state_once_and_then_begins_anew(made)
     assert begun >= 7
 
 
+def steps_to_the_end(**settings):
+    """What an expert's only world is in, step by step, until its episode ends."""
+    worlds = TableTopWorlds("reach", num_worlds=1, seed=9, **settings)
+    told = [worlds.reset()]
+    while not bool(told[-1].ended):
+        told.append(worlds.step(torch.from_numpy(experts("reach", told[-1].observation).astype(np.float32))))
+    return told
+
+
+def test_success_in_the_last_step_is_terminal_and_where_nothing_terminates_truncated():
+    told = steps_to_the_end()
+    last = len(told) - 1
+    assert bool(told[-1].terminated)
+    at_the_limit = steps_to_the_end(horizon=last)[-1]
+    assert (bool(at_the_limit.terminated), bool(at_the_limit.truncated)) == (True, False)
+    cut = steps_to_the_end(horizon=last, terminate_on_success=False)
+    assert len(cut) == last + 1
+    assert (bool(cut[-1].terminated), bool(cut[-1].truncated), bool(cut[-1].success)) == (False, True, True)
+    assert cut[-1].task_reward.tolist() == [1.0]
+
+
 def test_the_worlds_own_time_limit_is_that_of_the_environment(made):
     assert TableTopWorlds("open", num_worlds=1, step_duration=0.2).horizon == 40
 
@@ -210,5 +240,6 @@ def test_what_means_nothing_is_refused(made):
         TableTopWorlds("reach", num_worlds=1, device="cuda:7")
     with pytest.raises(RuntimeError, match=r"call reset\(\) before the first step"):
         TableTopWorlds("reach", num_worlds=1).step(torch.zeros(1, 4))
+    made("reach").reset()
     with pytest.raises(ValueError, match=r"action must be \(world=3, 4\), got \(2, 4\)"):
         made("reach").step(torch.zeros(2, 4))
