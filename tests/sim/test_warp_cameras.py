@@ -84,6 +84,23 @@ def test_the_same_state_gives_the_same_picture_in_every_world_and_run(worlds, ca
     assert torch.equal(alone["front"], first["front"])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_moves_and_shows_the_worlds_as_the_cpu_does():
+    actions = 2 * torch.rand(12, WORLDS, 4, generator=torch.Generator().manual_seed(0)) - 1
+    seen = {}
+    for run, device in {"cpu": "cpu", "cuda": "cuda", "again": "cuda"}.items():
+        made = TableTopWorlds("push", num_worlds=WORLDS, seed=3, device=device)
+        looks = WorldCameras(made.physics, CAMERAS, height=HEIGHT, width=WIDTH)
+        made.reset()
+        states = [made.step(action.to(device)).observation.cpu() for action in actions]
+        seen[run] = torch.stack(states), {name: frames.cpu() for name, frames in looks.frames().items()}
+    assert torch.equal(seen["cuda"][0], seen["again"][0])
+    torch.testing.assert_close(seen["cuda"][0], seen["cpu"][0], atol=1e-4, rtol=0)
+    for name in CAMERAS:
+        assert (seen["cuda"][1][name].float() - seen["cpu"][1][name].float()).abs().mean() < 1
+
+
 def test_cameras_that_mean_nothing_are_refused(worlds):
     with pytest.raises(ValueError, match="unknown table-top camera 'back'; available: front, side, wrist"):
         WorldCameras(worlds.physics, ("back",), height=8, width=8)

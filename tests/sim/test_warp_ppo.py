@@ -14,6 +14,7 @@ from robo_reward_sim.warp_table_top.policy import best_action
 from robo_reward_sim.warp_table_top.ppo import Ppo, PpoSettings
 from robo_reward_sim.warp_table_top.rewarded import RewardedStep, RewardedWorlds
 from robo_reward_sim.warp_table_top.train import main
+from robo_reward_sim.warp_table_top.training import _configuration
 from robo_reward_sim.warp_table_top.worlds import TableTopWorlds
 
 NAMES = (*(f"tool_{axis} [m]" for axis in "xyz"), "gripper_width [m]", *(f"goal_{axis} [m]" for axis in "xyz"))
@@ -192,6 +193,16 @@ def test_the_command_learns_and_leaves_policy_and_metrics(tmp_path):
     assert kept["policy"]["module.0.module.0.centre"].tolist()[0] == pytest.approx(0.45)
     with pytest.raises(OutputError, match="metrics.jsonl exists"):
         main(["--device", "cpu", *SMALL, "reward=sparse", f"output={tmp_path}/out"])
+
+
+def test_the_encoder_is_where_the_worlds_are_unless_the_words_say_otherwise(tmp_path):
+    output = f"output={tmp_path}/none"
+    assert _configuration([output], "cuda:1").encoder.device == "cuda:1"
+    assert _configuration([output, "encoder.device=cpu"], "cuda:1").encoder.device == "cpu"
+    saved = [output, f"reward_model={tmp_path}/model"]
+    assert _configuration(saved, "cuda:1").reward_model.encoder.device == "cuda:1"
+    told = _configuration([*saved, "+reward_model.encoder.device=cpu"], "cuda:1")
+    assert told.reward_model.encoder.device == "cpu"
 
 
 def test_the_command_says_what_it_cannot(tmp_path, capsys):

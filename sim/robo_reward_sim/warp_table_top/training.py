@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from robo_reward.cli.build import build
+from robo_reward.cli.choose_models import SAVED
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.train_model import reward_model_of
 from robo_reward.durable import atomic_file, check_absent
@@ -35,7 +36,7 @@ def train(overrides: Sequence[str], *, device: str) -> Path:
         ValueError: A task that is no table-top task, a learner that is not PPO, a reward that is not made here.
         OutputError: The folder holds a training already.
     """
-    config: Any = compose_verb("train", _with_defaults(overrides, device))
+    config = _configuration(overrides, device)
     _check(config)
     output = Path(config.output)
     check_absent(output / "metrics.jsonl")
@@ -55,11 +56,15 @@ def train(overrides: Sequence[str], *, device: str) -> Path:
     return output
 
 
-def _with_defaults(overrides: Sequence[str], device: str) -> list[str]:
-    """Let task, learner and the encoder's device be what they can be here, where the command says nothing of them."""
-    usual = {"task": f"{_SUITE}/reach", "learner": "ppo", "encoder.device": device}
+def _configuration(overrides: Sequence[str], device: str) -> Any:
+    """Compose; task, learner and the encoder's device are what they can be here where the words say nothing of them."""
+    usual = {"task": f"{_SUITE}/reach", "learner": "ppo"}
     said = {each.lstrip("+").partition("=")[0] for each in overrides}
-    return [f"{key}={value}" for key, value in usual.items() if key not in said] + list(overrides)
+    words = [f"{key}={value}" for key, value in usual.items() if key not in said] + list(overrides)
+    composed = compose_verb("train", words)
+    # a saved model looks through the encoder that it was fitted with
+    key = "reward_model.encoder.device" if composed.reward_model["_target_"] == SAVED else "encoder.device"
+    return composed if key in said else compose_verb("train", [*words, f"{key}={device}"])
 
 
 def _check(config: Any) -> None:
