@@ -64,6 +64,7 @@ def test_a_policy_may_observe_the_goal_where_cameras_see_it():
 
 def test_geometry_is_written_down_as_a_person_would_have_it_and_binds(tmp_path):
     rewards = pytest.importorskip("robo_reward_ros.train_robot_reward", reason="pip install 'robo-reward[sim]'")
+    from robo_reward_bringup.known_nodes import PARAMETER_TABLES
     from robo_reward_ros.bound_model import bind_model
     from robo_reward_ros.task_settings import TaskSettings
 
@@ -80,6 +81,13 @@ def test_geometry_is_written_down_as_a_person_would_have_it_and_binds(tmp_path):
     assert len({word.split(":=")[0] for word in words}) == len(words)
     names = [f"observation.images.{camera}" for camera in found.cameras]
     assert f"cameras:=[{', '.join(names)}]" in words
+    nodes = rewards.node_parameters(words)
+    reward, arm = (nodes[f"/**/{name}"]["ros__parameters"] for name in ("reward_node", "sim_arm_node"))
+    assert (reward["rig"], reward["cameras"], reward["discount"]) == (said["rig"], names, 0.9)
+    assert arm == {"task": "reach", "cameras": list(found.cameras)}
+    assert not {"max_age", "state_scales", "use_sim_time"} & set(reward)
+    for node, given in (("reward_node", reward), ("sim_arm_node", arm)):
+        assert all(PARAMETER_TABLES[node][name].problem(value) == "" for name, value in given.items() if value != [])
     bound = bind_model(TaskSettings(reward_model=str(found.model), instruction=said["instruction"], rig=said["rig"]))
     assert bound.rig == said["rig"]
     assert list(read_rig(Path(said["rig"])).cameras) == names
@@ -103,7 +111,7 @@ def test_what_rewards_is_chosen_by_the_task_unless_it_is_named(tmp_path):
 
 
 def test_who_wants_geometry_of_another_task_is_told_so_on_the_command_line(capsys):
-    for name in ("rclpy", "robo_reward_msgs", "stable_baselines3", "mujoco"):
+    for name in ("rclpy", "robo_reward_msgs", "stable_baselines3", "tensorboard", "mujoco"):
         pytest.importorskip(name, reason=f"{name} is not installed: `make ros`, and pip install 'robo-reward[sim,rl]'")
     from robo_reward_ros.train_robot import main
 
@@ -113,7 +121,7 @@ def test_who_wants_geometry_of_another_task_is_told_so_on_the_command_line(capsy
 
 
 def test_a_bring_up_that_ends_at_once_is_said_at_once(tmp_path, monkeypatch):
-    for name in ("rclpy", "robo_reward_msgs", "robo_reward_bringup", "stable_baselines3", "mujoco"):
+    for name in ("rclpy", "robo_reward_msgs", "robo_reward_bringup", "stable_baselines3", "tensorboard", "mujoco"):
         pytest.importorskip(name, reason=f"{name} is not installed: `make ros`, and pip install 'robo-reward[sim,rl]'")
     import ros_bench
     from robo_reward_ros import train_robot

@@ -60,6 +60,8 @@ def reader(tmp_path, monkeypatch):
     """A reader's folder, with the files that the pages tell to write."""
     fitted = {"/**/reward_node": {"ros__parameters": {"reward_model": "/home/me/fitted"}}}
     (tmp_path / "rewards.yaml").write_text(yaml.safe_dump(fitted))
+    (tmp_path / "outputs" / "reach").mkdir(parents=True)
+    (tmp_path / "outputs" / "reach" / "nodes.yaml").write_text(yaml.safe_dump(fitted))  # a training writes it
     for _, text in blocks("yaml"):
         if "/left/reward_node" in text:
             (tmp_path / "both.yaml").write_text(text)

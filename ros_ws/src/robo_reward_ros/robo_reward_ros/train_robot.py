@@ -2,9 +2,9 @@
 
 Starts the simulated arm in lockstep and its reward node as processes of their own, and has a learner of
 `robo_reward.rl` train and be judged over DDS, rewarded by what calibrated cameras see, by a model that is fitted to
-scripted demonstrations first, or by one that is named. OUTPUT takes the model, logs, checkpoints, `robot.yaml` and
-`best_policy.zip` for `policy_node`, and `summary.json`. The same call on the same folder goes on where it was
-interrupted.
+scripted demonstrations first, or by one that is named. OUTPUT takes the model, logs, checkpoints, `nodes.yaml` for the
+bring-up, `robot.yaml` and `best_policy.zip` for `policy_node`, and `summary.json`. The same call on the same folder
+goes on where it was interrupted.
 """
 
 import argparse

@@ -16,6 +16,23 @@ GEOMETRY, PROCESS = "geometry", "process"
 SIZE = 112  # of a picture [px]
 TASKS_BY_GEOMETRY = ("reach",)
 _PREFIX = "observation.images."
+_TEXTS = ("reward_model", "instruction", "rig", "sim_arm_node.task", "task")
+_OF_ARM = ("sim_arm_node.task", "sim_arm_node.cameras")
+_OF_REWARD = (
+    "reward_model",
+    "overrides",
+    "instruction",
+    "rig",
+    "cameras",
+    "image_topics",
+    "camera_info_topics",
+    "state_names",
+    "state_topics",
+    "state_types",
+    "state_fields",
+    "discount",
+    "success_reward",
+)
 _RED = [210, 30, 30]
 _REACH = {
     "task": "move the gripper to the red ball",
@@ -57,6 +74,7 @@ def robot_reward(folder: Path, *, model: str, task: str, demonstrations: int) ->
         OutputError: The folder cannot be written.
     """
     check_model(model, task=task)
+    folder = folder.resolve()  # nodes may be started from elsewhere
     if model == GEOMETRY:
         return _by_geometry(folder)
     if model == PROCESS:
@@ -70,6 +88,27 @@ def default_model(task: str) -> str:
     return GEOMETRY if task in TASKS_BY_GEOMETRY else PROCESS
 
 
+def node_parameters(words: Sequence[str]) -> dict[str, Any]:
+    """Give what a bring-up was told of the reward and of the arm's task, as a `params_file` of ROS has it.
+
+    How the simulation's time runs is left out: what was learnt is used in real time, too.
+
+    Args:
+        words: Of `bring_up_words`.
+    """
+    told = dict(word.split(":=", 1) for word in words if ":=" in word)
+    arm = {name.partition(".")[2]: told[name] for name in _OF_ARM if name in told}
+    reward = {name: told[name] for name in _OF_REWARD if told.get(name) not in (None, "[]")}
+    return {
+        f"/**/{node}": {"ros__parameters": {name: _value(name, text) for name, text in each.items()}}
+        for node, each in (("reward_node", reward), ("sim_arm_node", arm))
+    }
+
+
+def _value(name: str, text: str) -> Any:
+    return text if name in _TEXTS else yaml.safe_load(text)
+
+
 def check_model(model: str, *, task: str) -> None:
     """Raise ValueError where there is no such model of a task."""
     if model == GEOMETRY and task not in TASKS_BY_GEOMETRY:
@@ -80,6 +119,7 @@ def check_model(model: str, *, task: str) -> None:
 
 def _by_geometry(folder: Path) -> RobotReward:
     """Write down what a person would have: a measured rig, a plan, and a model that knows both."""
+    folder.mkdir(parents=True, exist_ok=True)
     rig, plan, model = folder / "rig.yaml", folder / "plan.yaml", folder / "model.yaml"
     write_rig(table_top_rig(STANDING, height=SIZE, width=SIZE, prefix=_PREFIX), rig)
     write_plan(plan_from(_REACH), plan)
