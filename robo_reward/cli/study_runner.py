@@ -72,6 +72,8 @@ class StudyFolders:
 def run_study(runs: Sequence[PlannedRun], folders: StudyFolders, *, told: Callable[[str], None]) -> int:
     """Make every run that is neither finished nor being made by another process; give how many this process made.
 
+    A run that cannot be made is told of, and does not keep the others from being made.
+
     Args:
         runs: In their order.
         folders: Of the study.
@@ -79,20 +81,28 @@ def run_study(runs: Sequence[PlannedRun], folders: StudyFolders, *, told: Callab
 
     Raises:
         OutputError: A result was made with other settings, or something cannot be written.
+        ValueError: Some runs could not be made; the others are.
     """
-    made = 0
+    made, failed = 0, []
     for number, run in enumerate(runs, start=1):
         with _lock(folders.output / "locks" / f"{run.name}.lock") as free:
             if not free or folders.finished(run):
                 continue
             left = sum(not folders.finished(each) for each in runs)
             told(f"run {number} of {len(runs)} ({left} to do): {run.name}")
-            result = _make(run, folders)
+            try:
+                result = _make(run, folders)
+            except ValueError as error:
+                failed.append(run.name)
+                told(f"{run.name} cannot be made: {error}")
+                continue
             made += 1
             told(
                 f"{run.name}: {result.success[-1]:.0%} at the end, {max(result.success):.0%} at best; "
                 f"{result.cpu_seconds:.0f} CPU seconds"
             )
+    if failed:
+        raise ValueError(f"these runs could not be made, see above why: {', '.join(failed)}")
     return made
 
 

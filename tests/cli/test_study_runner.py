@@ -124,6 +124,17 @@ def test_a_study_that_goes_on_comes_to_what_an_uninterrupted_one_does(whole, tmp
     assert read_result(tmp_path / "results" / "reach.sparse.0.json").cpu_seconds > spent > 0
 
 
+def test_a_run_that_cannot_be_made_does_not_keep_the_others_from_being_made(tmp_path):
+    task = {"reach": {"settings": ["task=table_top/reach"]}, "none": {"settings": ["task=table_top/fold"]}}
+    rows = [{"tasks": ["none", "reach"], "rewards": ["sparse"], "seeds": 1}]
+    chosen, told = plan_study(**PLAN | {"tasks": task, "parts": {"all": rows}}).runs(), []
+    with pytest.raises(ValueError, match=r"these runs could not be made, see above why: none.sparse.0$"):
+        run_study(chosen, folders(tmp_path), told=told.append)
+    assert [each.name for each in read_results(tmp_path / "results")] == ["reach.sparse.0"]
+    assert told[1].startswith("none.sparse.0 cannot be made: ")
+    assert "fold" in told[1]
+
+
 RUNNER = """
 import sys
 from pathlib import Path
