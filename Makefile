@@ -13,7 +13,10 @@ DISTRO ?= kilted
 ROS_SOURCES := $(shell find ros_ws -path ros_ws/build -prune -o -path ros_ws/install -prune -o -type f \
 	\( -path '*/robo_reward_msgs/*' -o -name '*.sh' -o -name '*.cmake' -o -name 'setup.*' -o -name 'constraints-*' \) -print)
 
-.PHONY: help venv demo demo-ros test test-quick test-ros check format benchmark ros clean
+# many worlds on one device: MuJoCo Warp goes with MuJoCo 4, Meta-World with 3.3, so each has its environment
+WARP := .venv-warp
+
+.PHONY: help venv demo demo-ros test test-quick test-ros test-warp check format benchmark ros warp clean
 
 help:
 	@echo "make demo        record simulated tasks, put rewards into them, report: outputs/demo/report.html"
@@ -23,6 +26,7 @@ help:
 	@echo "make check       format, lint, types, import rules"
 	@echo "make benchmark   the speed figures of the README, as JSON under benchmarks/results/"
 	@echo "make ros         ROS 2 messages and nodes into $(VENV) (wheels; DISTRO=jazzy), or by colcon where ROS is sourced"
+	@echo "make warp        an environment for many worlds on one device, $(WARP) (make test-warp: its tests)"
 	@echo "make venv        the project environment in $(VENV) (PYTHON=python3.12 picks the interpreter)"
 
 venv: $(VENV)/.ready
@@ -52,6 +56,9 @@ test-ros: ros
 test-quick: venv
 	$(TEST) -m "not slow"
 
+test-warp: warp
+	OMP_NUM_THREADS=1 $(WARP)/bin/python -m pytest tests/sim/test_warp_*.py
+
 check: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -74,6 +81,16 @@ endif
 
 $(VENV)/.ready-$(DISTRO): $(VENV)/.ready $(ROS_SOURCES)
 	VENV=$(VENV) DISTRO=$(DISTRO) ros_ws/build.sh
+	@touch $@
+
+warp: $(WARP)/.ready
+
+$(WARP)/.ready: pyproject.toml constraints.txt sim/system_libraries.sh
+	@sh sim/system_libraries.sh $(PYTHON)
+	@$(PYTHON) -m venv $(WARP) || { echo "install the venv module: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@grep -v '^mujoco==' constraints.txt > $(WARP)/constraints.txt
+	$(WARP)/bin/pip install --quiet --disable-pip-version-check --constraint $(WARP)/constraints.txt \
+		--editable '.[warp]' pytest pytest-timeout hypothesis beartype
 	@touch $@
 
 clean:
