@@ -4,15 +4,18 @@
 
 Both schemes learn with the same environment in as many processes, the same encoder and the same schedule: 50 steps of
 each environment, every picture embedded, then one SAC update for 32 steps. They take turns, a rollout each, on a
-machine that is best left alone; the median over rounds is reported, and the ratio within each round. Ours runs the
+machine that is best left alone; the median over rounds is reported, the ratio within each round, and the processor time
+of all processes together, which says less on a quiet machine and more on another. Ours runs the
 encoder in several ways: `torch float32` is the arithmetic of the other scheme, the others are what this project offers
 for the same weights. Figures go into `results/training.json` beside those of other machines.
 """
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,31 @@ RUNTIMES = {"cpu": ("torch float32", "onnx float32", "openvino bfloat16"), "cuda
 THEIRS, WITHOUT = "VLM-RM's scheme", "ours, without a reward"
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Seconds of each round."""
+
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    """Of this process and all below it: what is left of a figure on a machine that others work on too."""
+
+
+def processor_seconds() -> float:
+    """Give the processor time of this process and all that it started and that still run."""
+    parents, spent = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            continue
+        parents[int(folder.name)] = int(told[1])
+        spent[int(folder.name)] = (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    ours = {os.getpid()}
+    while below := {process for process, parent in parents.items() if parent in ours} - ours:
+        ours |= below
+    return sum(spent[process] for process in ours)
+
+
 def measured(scene: str, encoder: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Give the figures of one scene and encoder."""
     shared = SharedEnvironments(scene, num_envs=arguments.num_envs)
@@ -38,7 +66,8 @@ def measured(scene: str, encoder: str, arguments: argparse.Namespace) -> dict[st
         looking = encoder_of(encoder, runtime=runtime, precision=precision, device=arguments.device)
         ours[f"ours, {way}"] = OurScheme(shared, scene, encoder=looking, device=arguments.device)
     agreement = _agreement(scene, theirs, ours)
-    seconds = _rounds({THEIRS: theirs} | ours, arguments.rounds)
+    taken = _rounds({THEIRS: theirs} | ours, arguments.rounds)
+    seconds = {name: each.wall for name, each in taken.items()}
     steps = theirs.rollout_steps
     parts = {name: each / (arguments.rounds * steps) for name, each in theirs.clock.seconds.items()}
     whole = {name: statistics.median(each) / steps for name, each in seconds.items()}
@@ -49,22 +78,27 @@ def measured(scene: str, encoder: str, arguments: argparse.Namespace) -> dict[st
     return {
         "steps_per_second": {name: round(1 / each, 1) for name, each in whole.items()},
         "times_their_scheme": {name: round(each, 2) for name, each in ratios.items()},
+        "processor_milliseconds_per_step": {
+            name: round(1000 * statistics.median(each.processor) / steps, 2) for name, each in taken.items()
+        },
         "rewards_differ_by_at_most": agreement,
         "their_milliseconds_per_step": _shares(parts, statistics.fmean(seconds[THEIRS]) / steps),
         "our_milliseconds_per_step": adds,
     }
 
 
-def _rounds(schemes: dict[str, Any], rounds: int) -> dict[str, list[float]]:
+def _rounds(schemes: Mapping[str, Any], rounds: int) -> dict[str, Taken]:
     for scheme in schemes.values():
         scheme.run()  # processes, caches and kernels are made in the first one
-    schemes[THEIRS].clock.seconds.update(dict.fromkeys(schemes[THEIRS].clock.seconds, 0.0))
-    seconds: dict[str, list[float]] = {name: [] for name in schemes}
+    schemes[THEIRS].clock.seconds.update(dict.fromkeys(PHASES, 0.0))
+    taken = {name: Taken() for name in schemes}
     for number in range(rounds):
         order = list(schemes) if number % 2 == 0 else list(reversed(schemes))
         for name in order:
-            seconds[name].append(schemes[name].run())
-    return seconds
+            before = processor_seconds()
+            taken[name].wall.append(schemes[name].run())
+            taken[name].processor.append(processor_seconds() - before)
+    return taken
 
 
 def _agreement(scene: str, theirs: TheirScheme, ours: Mapping[str, OurScheme]) -> dict[str, float]:
