@@ -125,11 +125,8 @@ def _tool(folder: Path) -> RecordedModel:
     events = colours()
     for t in range(30):
         stamp, at = START + (25 * t + 3) * MS, 2 * t / 29
-        point = message("geometry_msgs/msg/Point", x=min(at, 1.0), y=max(at - 1, 0.0), z=0.0)
-        still = message("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
-        pose = message("geometry_msgs/msg/Pose", position=point, orientation=still)
-        stamped = message("geometry_msgs/msg/PoseStamped", header=header(stamp), pose=pose)
-        events += [("/tool", stamp + 9 * MS, stamped), ("/gripper", stamp + 2 * MS, float64(40.0 if t > 9 else 80.0))]
+        tool = _tool_at((min(at, 1.0), max(at - 1, 0.0), 0.0), stamp)
+        events += [("/tool", stamp + 9 * MS, tool), ("/gripper", stamp + 2 * MS, float64(40.0 if t > 9 else 80.0))]
     events.sort(key=lambda event: event[1])
     return RecordedModel(
         reward_model="keypoint_affordance",
@@ -141,6 +138,13 @@ def _tool(folder: Path) -> RecordedModel:
         },
         sizes={"tool_position": 3, "gripper_width": 1},
     )
+
+
+def _tool_at(place: Sequence[float], stamp: int) -> Any:
+    point = message("geometry_msgs/msg/Point", **dict(zip("xyz", map(float, place), strict=True)))
+    still = message("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    pose = message("geometry_msgs/msg/Pose", position=point, orientation=still)
+    return message("geometry_msgs/msg/PoseStamped", header=header(stamp), pose=pose)
 
 
 def _truth(folder: Path) -> RecordedModel:
@@ -211,6 +215,40 @@ def _point(folder: Path) -> RecordedModel:
     return RecordedModel(reward_model="keypoint_affordance", bag=bag, overrides=given, size=(120, 160))
 
 
+def _thing(folder: Path) -> RecordedModel:
+    """A tool that goes to a red thing, which one camera does not see all the time."""
+    way = replace(plan((0, 0, 0), (0, 0, 0), around={1: "thing"}), task=TASK)
+    write_rig(_rig(), folder / "rig.yaml")
+    events, thing, pictures = [], np.array([0.05, -0.03, 0.05]), {}
+    for t in range(14):
+        stamp = START + t * PERIOD
+        for name, camera in _rig().cameras.items():
+            picture = np.random.default_rng(t).integers(90, 110, (120, 160, 3)).astype(np.uint8)
+            if not (name == WRIST and t in (0, 5, 6)):
+                right, down = np.round(camera.project(thing)).astype(int)
+                picture[down - 3 : down + 4 - t % 3, right - 3 : right + 4] = (210, 30, 30)
+            pictures[name] = picture
+        events.append(("/tool", stamp + MS, _tool_at(thing * t / 13, stamp - 2 * MS)))
+        events.append((TOPICS["front"], stamp + 7 * MS, raw_image(pictures[FRONT], stamp)))
+        events.append((TOPICS["wrist"], stamp + 9 * MS, compressed_image(pictures[WRIST], stamp + 2 * MS)))
+    here = "reward_model.anchors.thing"
+    given = [f"+point@{here}=colour", f"{here}.rig='{folder / 'rig.yaml'}'", f"{here}.colour=[210, 30, 30]"]
+    given += [
+        f"reward_model.plan='{write_plan(way, folder / 'plan.yaml')}'",
+        f"{here}.still=true",
+        "reward_model.start=episode",
+        "reward_model.gripper=null",
+    ]
+    return RecordedModel(
+        reward_model="keypoint_affordance",
+        bag=write_bag(folder / "run", events),
+        overrides=given,
+        state={"tool_position": {"topic": "/tool", "fields": ["pose.position"]}},
+        sizes={"tool_position": 3},
+        size=(120, 160),
+    )
+
+
 def judge(asked: Asked) -> None:
     """A stand-in for a vision-language model: the greener the last picture, the likelier yes; hops by how much more."""
     greens = [float(picture[..., 1].mean()) / 255 for picture in asked.pictures]
@@ -257,6 +295,7 @@ MODELS: Mapping[str, Callable[[Path], RecordedModel]] = {
     "ensemble": _fitted(lambda: EnsembleModel(ENCODER, models=[_process(), _steps()])),
     "keypoint_affordance of the tool": _tool,
     "keypoint_affordance of cameras": _point,
+    "keypoint_affordance toward a thing": _thing,
     "ground_truth": _truth,
     "object_pose": _object,
 }
