@@ -141,10 +141,9 @@ def _tool(folder: Path) -> RecordedModel:
 
 
 def _tool_at(place: Sequence[float], stamp: int) -> Any:
-    point = message("geometry_msgs/msg/Point", **dict(zip("xyz", map(float, place), strict=True)))
-    still = message("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
-    pose = message("geometry_msgs/msg/Pose", position=point, orientation=still)
-    return message("geometry_msgs/msg/PoseStamped", header=header(stamp), pose=pose)
+    at = {"position": message("geometry_msgs/msg/Point", **dict(zip("xyz", map(float, place), strict=True)))}
+    at["orientation"] = message("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    return message("geometry_msgs/msg/PoseStamped", header=header(stamp), pose=message("geometry_msgs/msg/Pose", **at))
 
 
 def _truth(folder: Path) -> RecordedModel:
@@ -231,18 +230,13 @@ def _thing(folder: Path) -> RecordedModel:
         events.append(("/tool", stamp + MS, _tool_at(thing * t / 13, stamp - 2 * MS)))
         events.append((TOPICS["front"], stamp + 7 * MS, raw_image(pictures[FRONT], stamp)))
         events.append((TOPICS["wrist"], stamp + 9 * MS, compressed_image(pictures[WRIST], stamp + 2 * MS)))
-    here = "reward_model.anchors.thing"
+    here, plan_file = "reward_model.anchors.thing", write_plan(way, folder / "plan.yaml")
     given = [f"+point@{here}=colour", f"{here}.rig='{folder / 'rig.yaml'}'", f"{here}.colour=[210, 30, 30]"]
-    given += [
-        f"reward_model.plan='{write_plan(way, folder / 'plan.yaml')}'",
-        f"{here}.still=true",
-        "reward_model.start=episode",
-        "reward_model.gripper=null",
-    ]
+    given += [f"{here}.still=true", "reward_model.start=episode", "reward_model.gripper=null"]
     return RecordedModel(
         reward_model="keypoint_affordance",
         bag=write_bag(folder / "run", events),
-        overrides=given,
+        overrides=[*given, f"reward_model.plan='{plan_file}'"],
         state={"tool_position": {"topic": "/tool", "fields": ["pose.position"]}},
         sizes={"tool_position": 3},
         size=(120, 160),
