@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robo_reward.durable import atomic_file
 from robo_reward.errors import DataSetError
-from robo_reward.rl.study_plots import draw_curves
+from robo_reward.rl.study_plots import MOST_CONDITIONS, draw_curves
 from robo_reward.rl.study_result import StudyResult
 from robo_reward.rl.study_statistics import ConditionFigures, condition_figures
 from robo_reward.rl.study_tables import claims_table, conditions_table, progress_line
@@ -14,6 +14,7 @@ from robo_reward.rl.study_tables import claims_table, conditions_table, progress
 Conditions = Mapping[str, Mapping[str, ConditionFigures]]
 """Task to condition to its figures."""
 
+_APART = ", "
 _MARK = r"(<!-- {name} -->\n).*?(<!-- end -->)"
 
 
@@ -60,14 +61,35 @@ def figures_of(results: Sequence[StudyResult], names: Sequence[str]) -> Conditio
 
 def label_of(result: StudyResult) -> str:
     """Say in words what condition a run is of."""
-    told = result.reward if result.model is None else f"{result.reward}, {result.model}"
-    return f"{told}, {result.variant}" if result.variant else told
+    return _APART.join(part for part in (result.reward, result.model, result.variant) if part)
+
+
+def panels_of(figures: Conditions) -> tuple[Conditions, int]:
+    """Give what is drawn into each panel, and how many panels stand beside each other.
+
+    A panel a task; where that has more conditions than there are colours, a panel a task and model, with the rewards
+    that this model was asked for and those that no model was.
+    """
+    if len({label for labelled in figures.values() for label in labelled}) <= MOST_CONDITIONS:
+        return figures, 3
+    panels: dict[str, dict[str, ConditionFigures]] = {}
+    models: dict[str, None] = {}
+    for task, labelled in figures.items():
+        told = {label: label.partition(_APART) for label in labelled}
+        own = dict.fromkeys(model for _, _, model in told.values() if model)
+        models |= own
+        for model in own:
+            panels[f"{task}, {model}"] = {
+                reward: labelled[label] for label, (reward, _, of) in told.items() if of in ("", model)
+            }
+    return panels, len(models)
 
 
 def _part(part: str, figures: Conditions, *, images: Path, page: Path) -> str:
     if not figures:
         return "No run of this part is done yet.\n"
-    plot = draw_curves(images / f"{part}.png", figures)
+    panels, columns = panels_of(figures)
+    plot = draw_curves(images / f"{part}.png", panels, columns=columns)
     shown = plot.resolve().relative_to(page.resolve().parent)
     return f"![Success over environment steps, {part}]({shown})\n\n{conditions_table(figures)}"
 

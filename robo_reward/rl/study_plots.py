@@ -14,6 +14,8 @@ from robo_reward.durable import atomic_file
 from robo_reward.rl.study_statistics import LEVEL, ConditionFigures
 
 _COLOURS = ("#3987c9", "#d5641c", "#0a9f79", "#b65fa8", "#b58900", "#7d8590", "#c03a4b", "#5b5bd6")
+MOST_CONDITIONS = len(_COLOURS)
+"""That can be told apart in one plot."""
 _STYLE: dict[Any, Any] = {
     "axes.spines.top": False, "axes.spines.right": False, "font.size": 9, "axes.linewidth": 0.8,
     "legend.frameon": False, "legend.fontsize": 8,

@@ -2,7 +2,7 @@ import pytest
 from test_study_result import result
 
 from robo_reward.errors import DataSetError
-from robo_reward.rl.study_page import write_page
+from robo_reward.rl.study_page import figures_of, panels_of, write_page
 from robo_reward.rl.study_result import read_results, write_result
 
 PARTS = {
@@ -60,3 +60,18 @@ def test_a_page_without_a_place_for_a_part_is_refused(written, tmp_path):
     written.write_text(PAGE.replace("<!-- traps -->", ""))
     with pytest.raises(DataSetError, match=r"page.md has no place for 'traps': put <!-- traps --> and <!-- end -->"):
         write_page([], parts=PARTS, page=written, images=tmp_path / "images")
+
+
+def test_more_conditions_than_colours_are_drawn_model_by_model(tmp_path):
+    rewards, models = ("shaped", "score", "difference"), ("seen", "told", "true")
+    write(tmp_path, "sparse", None, [[0.0, 0.0, 0.0, 0.1]] * 2)
+    for reward in rewards:
+        for model in models:
+            write(tmp_path, reward, model, [[0.0, 0.5, 1.0, 1.0]] * 2)
+    results = read_results(tmp_path)
+    panels, columns = panels_of(figures_of(results, [each.name for each in results]))
+    assert sorted(panels) == ["reach, seen", "reach, told", "reach, true"]
+    assert columns == 3
+    assert all(sorted(labelled) == sorted([*rewards, "sparse"]) for labelled in panels.values())
+    few, _ = panels_of(figures_of(results, [each.name for each in results if each.reward == "shaped"]))
+    assert list(few) == ["reach"]
