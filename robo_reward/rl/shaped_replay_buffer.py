@@ -95,7 +95,6 @@ class ShapedReplayBuffer(ReplayBuffer):
         self.departures[place], self.arrivals[place] = latest.departure, latest.arrival
         self.steps[place] = latest.steps
         self.rewards[place] = latest.task_reward
-        self.version_index[place] = -1  # what lay here before the buffer wrapped around is no longer known
         self._unscored.append(place)
 
     def refresh(self) -> None:

@@ -140,6 +140,18 @@ def test_transitions_of_another_version_are_not_sampled_even_where_their_potenti
     assert filled.buffer.sample(50).observations.unique(dim=0).shape[0] <= ROWS
 
 
+@pytest.mark.parametrize("unknown", [0, 5])  # before and behind the place where the ring goes on
+def test_after_the_ring_has_wrapped_around_all_of_it_is_sampled_but_what_is_unknown(unknown):
+    filled = Filled(size=7).step(10)
+    filled.every()
+    filled.buffer.potentials[unknown] = np.nan
+    sampled = {tuple(each) for each in filled.buffer.sample(1000).observations.numpy().tolist()}
+    left_out = {tuple(each) for each in filled.buffer.observations[unknown].tolist()}
+    stored = {tuple(each) for each in filled.buffer.observations.reshape(-1, 3).tolist()}
+    assert (filled.buffer.pos, filled.buffer.full) == (3, True)
+    assert sampled == stored - left_out
+
+
 def test_unknown_potentials_are_not_sampled_and_none_at_all_is_an_error():
     filled = Filled(source=ScoredVectorEnv(worlds(), Silent())).step(4)
     with pytest.raises(ValueError, match="no transition's reward is known: the reward model abstained on all"):
