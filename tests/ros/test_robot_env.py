@@ -16,7 +16,7 @@ pytest.importorskip("robo_reward_msgs", reason="the messages are not built: `mak
 from green_arm import MODEL, GreenArm, Showing, forward, green_env, green_episodes, green_robot
 from robo_reward_msgs.srv import MarkOutcome
 from robo_reward_ros.robot_env import RobotEnv
-from robo_reward_ros.robot_env_reset import RobotError
+from robo_reward_ros.robot_env_reset import LEAST_WAIT, RobotError
 from ros_bench import Bench
 from std_msgs.msg import Bool
 
@@ -226,10 +226,20 @@ def test_a_reset_that_cannot_succeed_says_what_it_waited_for(scene):
     env = made.open(reset_timeout=2.0, reward_wait=0.1)
     assert made.bench.change("deactivate")
     until(env.link._clients["reset_episode"].service_is_ready, seconds=20)
+    given = []
+
+    def call(name: str, request, seconds: float, asked=env.link.call):
+        given.append(seconds)
+        return asked(name, request, seconds)
+
+    env.link.call = call
     with pytest.raises(
         RobotError, match=r"reward_node/reset_episode did not succeed within 2 s: the node is not active"
     ):
         env.reset()
+    # a request that nobody waits for is answered to nobody, which its node says, and an error in a test
+    assert len(given) > 2
+    assert min(given) >= LEAST_WAIT
 
 
 def test_an_arm_that_is_not_there_is_named(scene):

@@ -16,6 +16,8 @@ from robo_reward_ros.robot_env_link import RobotLink
 from robo_reward_ros.robot_env_settings import EpisodeSettings, RobotSettings
 
 TELL_EVERY = 5.0  # how often people are told what is waited for [s]
+AGAIN_AFTER = 0.2  # between two requests to a service that does not succeed [s]
+LEAST_WAIT = 0.3  # what a response is given at least: no request is left behind by who has no time for it [s]
 
 
 class RobotError(RoboRewardError):
@@ -130,12 +132,12 @@ class EpisodeStart:
             if response is not None and response.success:
                 return
             said = (said or "nobody answers") if response is None else response.message
-            if _left(end) <= 0:
+            if _left(end) <= AGAIN_AFTER + LEAST_WAIT:
                 raise RobotError(
                     f"{self._service(name)} did not succeed within {self._episodes.reset_timeout:g} s: {said}"
                 )
             link.node.get_logger().info(f"{self._service(name)}: {said}", throttle_duration_sec=TELL_EVERY)
-            time.sleep(min(0.2, _left(end)))
+            time.sleep(AGAIN_AFTER)
 
     def _service(self, name: str) -> str:
         return self._episodes.reset_service if name == "reset" else f"{self._episodes.reward_node}/{name}"

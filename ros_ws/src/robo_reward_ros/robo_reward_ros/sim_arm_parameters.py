@@ -10,7 +10,9 @@ SIM_ARM_PARAMETERS = ParameterTable(
         Parameter(
             name="seed", default=0, least=0, most=2**31 - 1, live=True, doc="of the next start; one more each time"
         ),
-        Parameter(name="cameras", default=("front", "side", "wrist"), doc="which of front, side, wrist and left publish"),
+        Parameter(
+            name="cameras", default=("front", "side", "wrist"), doc="which of front, side, wrist and left publish"
+        ),
         Parameter(name="width", default=112, least=1, most=4096, doc="of the pictures [px]"),
         Parameter(name="height", default=112, least=1, most=4096, doc="of the pictures [px]"),
         Parameter(
