@@ -34,7 +34,7 @@ class SafetyNets:
             kind = "none is asked" if model is None else f"{type(model).__name__} looks through none"
             raise ValueError(
                 "an automatic discount compares what the reward model's encoder saw of an episode with demonstrations, "
-                f"and {kind}: choose a reward and a reward model that look through one, or discount=fixed"
+                f"and {kind}: choose a reward and a reward model that look through one, or discount_schedule=fixed"
             )
 
     def keep_embeddings(self, model: RewardModel | None) -> bool:
