@@ -31,9 +31,8 @@ def built(overrides: list[str]) -> TrainingTask:
     return build(compose_verb("train", [*overrides, "output=unused"]).task)
 
 
-def trajectory(task: TrainingTask, *, seed: int, seen: bool) -> list[bytes]:
+def trajectory(env: gymnasium.Env, *, seed: int) -> list[bytes]:
     """Everything that an episode shows under actions drawn from the seed, each step as a hash."""
-    env = task.environments().single(seen=seen)
     drawn = np.random.default_rng(seed)
     space = env.action_space
     observation, info = env.reset(seed=seed)
@@ -46,7 +45,6 @@ def trajectory(task: TrainingTask, *, seed: int, seen: bool) -> list[bytes]:
         shown.append(fingerprint(observation, info) + repr((float(reward), terminated, truncated)).encode())
         if terminated or truncated:
             break
-    env.close()
     return shown
 
 
@@ -59,11 +57,15 @@ def fingerprint(observation, info) -> bytes:
 
 
 def repeats(overrides: list[str], *, seen: bool) -> None:
-    task = built(overrides)
-    first, again = (trajectory(task, seed=3, seen=seen) for _ in range(2))
-    assert len(first) > 1
-    assert first == again
-    assert trajectory(task, seed=4, seen=seen)[0] != first[0]
+    """One seed gives one trajectory, in a new environment and in one that has played before; another gives another."""
+    environments = built(overrides).environments()
+    new, used = environments.single(seen=seen), environments.single(seen=seen)
+    wanted, other = trajectory(new, seed=3), trajectory(used, seed=4)
+    assert len(wanted) > 1
+    assert trajectory(used, seed=3) == wanted
+    assert other[0] != wanted[0]
+    new.close()
+    used.close()
 
 
 def looks(overrides: list[str]) -> bool:
