@@ -80,7 +80,7 @@ def test_the_decoy_is_observed_in_decimetres():
     env = reach(discount=DISCOUNT, decoy=True, relative=True)
     observation, _ = env.reset(seed=3)
     assert env.observation_space.contains(observation)
-    assert observation[-3:] == pytest.approx(-observation[4:7] / 3, abs=1e-4)
+    assert observation[-3:] == pytest.approx(-observation[1:4] / 3, abs=1e-4)
     env.close()
 
 
@@ -107,25 +107,28 @@ def test_progress_in_meta_world_rises_along_the_experts_way_from_0_to_1_in_succe
 
 
 @pytest.mark.parametrize("task", sorted(TABLE_TOP_TASKS))
-def test_relative_observations_are_ways_in_decimetres_and_lose_nothing(task):
+def test_relative_observations_are_ways_in_decimetres_wherever_the_tool_is(task):
     metres, ways = TableTopEnvironment(task), TableTopEnvironment(task, relative=True)
     before, _ = metres.reset(seed=1)
     after, _ = ways.reset(seed=1)
     assert ways.observation_space.contains(after)
     assert after == pytest.approx(relative_observation(before), abs=1e-5)
-    assert after[:4] == pytest.approx(10 * before[:4])
-    assert after[:3] + after[4:7] == pytest.approx(10 * before[4:7], abs=1e-5)
+    assert after[0] == pytest.approx(10 * before[3])
+    assert 10 * before[:3] + after[1:4] == pytest.approx(10 * before[4:7], abs=1e-5)
     if task == "push":
-        assert after[:3] + after[4:7] + after[7:10] == pytest.approx(10 * before[7:10], abs=1e-5)
+        assert 10 * before[4:7] + after[4:7] == pytest.approx(10 * before[7:10], abs=1e-5)
+    if task == "open":
+        assert after[4] == pytest.approx(10 * before[7])
+    assert len(after) == len(before) - 3
     assert len(ways.observation_names) == len(after)
-    assert ways.observation_names[4].startswith("tool_to_")
+    assert ways.observation_names[1].startswith("tool_to_")
     for env in (metres, ways):
         env.close()
 
 
 def test_names_of_ways_say_from_where_to_where():
     names = TableTopEnvironment("push", relative=True).observation_names
-    assert names[3] == "gripper_width [dm]"
-    assert names[4] == "tool_to_object_x [dm]"
-    assert names[7] == "object_to_goal_x [dm]"
+    assert names[0] == "gripper_width [dm]"
+    assert names[1] == "tool_to_object_x [dm]"
+    assert names[4] == "object_to_goal_x [dm]"
     assert TableTopEnvironment("open", relative=True).observation_names[-1] == "opening [dm]"

@@ -22,7 +22,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     """A table-top task, observed by its state in metres, moved by the tool.
 
     Observation: `observation_names`, float32: tool position (3), gripper width (1), and the task's points, or the ways
-    from one to the next in decimetres (`relative`). Action:
+    from one to the next in decimetres without the place of the tool (`relative`). Action:
     displacement of the tool (3), 1 being 0.15 m/s · `step_duration`, and the gripper (1), from -1 open to 1 shut. The
     reward is `task_reward` or `dense_reward`, which are in `info` both:
 
