@@ -27,7 +27,10 @@ from training_scenes import ENCODERS, SCENES, Pictured, encoder_of
 from training_vlmrm import PHASES, TheirScheme
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-RUNTIMES = {"cpu": ("torch float32", "onnx float32", "openvino bfloat16"), "cuda": ("torch float32", "torch bfloat16")}
+RUNTIMES = {
+    "cpu": ("torch float32", "torch bfloat16", "onnx float32", "openvino bfloat16"),
+    "cuda": ("torch float32", "torch bfloat16"),
+}
 THEIRS, WITHOUT = "VLM-RM's scheme", "ours, without a reward"
 
 
