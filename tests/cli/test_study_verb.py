@@ -9,7 +9,7 @@ from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.main import main
 from robo_reward.rl.study_result import StudyResult, write_result
 
-PARTS = ("comparison", "potential", "discount", "terminal", "cross")
+PARTS = ("comparison", "potential", "discount", "terminal", "observation", "cross")
 
 
 def places(folder: Path) -> list[str]:
@@ -28,9 +28,13 @@ def test_a_report_is_made_of_the_results_that_are_there(tmp_path, capsys):
     assert main(["study", "shaping", *places(tmp_path), "report=true"]) == 0
     text = (tmp_path / "page.md").read_text()
     assert re.match(r"<!-- progress -->\n1 of \d+ runs are done \(comparison 1 of \d+, potential 0 of \d+, ", text)
-    assert text.count("| reach | sparse | 1 | 1000 [–, –] | 50% [–, –] | 1.0 |") == 2  # it is of comparison and cross
+    assert text.count("| reach | sparse | 1 | 1000 [–, –] | 50% [–, –] | 1.0 |") == 3  # it is of all three
     assert text.count("No run of this part is done yet.") == 3
-    assert sorted(file.name for file in (tmp_path / "images").iterdir()) == ["comparison.png", "cross.png"]
+    assert sorted(file.name for file in (tmp_path / "images").iterdir()) == [
+        "comparison.png",
+        "cross.png",
+        "observation.png",
+    ]
     assert "tables in" in capsys.readouterr().err
 
 

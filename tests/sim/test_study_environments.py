@@ -112,7 +112,7 @@ def test_relative_observations_are_ways_in_decimetres_wherever_the_tool_is(task)
     before, _ = metres.reset(seed=1)
     after, _ = ways.reset(seed=1)
     assert ways.observation_space.contains(after)
-    assert after == pytest.approx(relative_observation(before), abs=1e-5)
+    assert after == pytest.approx(relative_observation(before, place=False), abs=1e-5)
     assert after[0] == pytest.approx(10 * before[3])
     assert 10 * before[:3] + after[1:4] == pytest.approx(10 * before[4:7], abs=1e-5)
     if task == "push":
@@ -124,6 +124,15 @@ def test_relative_observations_are_ways_in_decimetres_wherever_the_tool_is(task)
     assert ways.observation_names[1].startswith("tool_to_")
     for env in (metres, ways):
         env.close()
+
+
+def test_the_place_of_the_tool_is_observed_beside_the_ways_where_it_is_asked_for():
+    ways, both = TableTopEnvironment("push", relative=True), TableTopEnvironment("push", relative=True, place=True)
+    alone, beside = ways.reset(seed=2)[0], both.reset(seed=2)[0]
+    assert beside[3:].tolist() == alone.tolist()
+    assert beside[:3] == pytest.approx(10 * both.scene.tool_position, abs=1e-5)
+    assert both.observation_names[:3] == ("tool_x [dm]", "tool_y [dm]", "tool_z [dm]")
+    assert both.observation_names[3:] == ways.observation_names
 
 
 def test_names_of_ways_say_from_where_to_where():

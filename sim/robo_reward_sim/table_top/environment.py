@@ -22,7 +22,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     """A table-top task, observed by its state in metres, moved by the tool.
 
     Observation: `observation_names`, float32: tool position (3), gripper width (1), and the task's points, or the ways
-    from one to the next in decimetres without the place of the tool (`relative`). Action:
+    from one to the next in decimetres (`relative`, with or without `place`). Action:
     displacement of the tool (3), 1 being 0.15 m/s · `step_duration`, and the gripper (1), from -1 open to 1 shut. The
     reward is `task_reward` or `dense_reward`, which are in `info` both:
 
@@ -52,6 +52,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         terminate_on_success: bool = False,
         reward: Literal["sparse", "dense"] = "sparse",
         relative: bool = False,
+        place: bool = False,
         render_mode: str | None = None,
         render_camera: str = "front",
         height: int = 112,
@@ -66,6 +67,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
             terminate_on_success: An episode ends in the first state of success.
             reward: Which reward `step` returns.
             relative: Observe ways between tool and things [dm] instead of positions [m]; see `relative_observation`.
+            place: With `relative`: where the tool is, is observed beside them.
             render_mode: `rgb_array`, or None: `render` is not used.
             render_camera: Camera of `render`; `frames` takes any.
             height: Of a picture [px].
@@ -82,7 +84,8 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.horizon = round(self.scene.task.horizon * STEP_DURATION / step_duration) if horizon is None else horizon
         if self.horizon < 1:
             raise ValueError(f"horizon must be >= 1 step, got {self.horizon}")
-        self.terminate_on_success, self.reward, self._relative = terminate_on_success, reward, relative
+        self.terminate_on_success, self.reward = terminate_on_success, reward
+        self._relative, self._place = relative, place
         self.render_mode, self.render_camera = render_mode, render_camera
         self.metadata = {**self.metadata, "render_fps": 1.0 / step_duration}
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (len(self.observation_names),), np.float32)
@@ -93,7 +96,7 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
     def observation_names(self) -> tuple[str, ...]:
         """Name and unit of each number of an observation."""
         names = self.scene.observation_names
-        return relative_names(names) if self._relative else names
+        return relative_names(names, place=self._place) if self._relative else names
 
     @property
     def instruction(self) -> str:
@@ -145,7 +148,8 @@ class TableTopEnvironment(gymnasium.Env[np.ndarray, np.ndarray]):
         self.scene.close()
 
     def _observed(self, observation: np.ndarray) -> np.ndarray:
-        return (relative_observation(observation) if self._relative else observation).astype(np.float32)
+        seen = relative_observation(observation, place=self._place) if self._relative else observation
+        return seen.astype(np.float32)
 
     def _info(self, observation: np.ndarray) -> dict[str, Any]:
         task = self.scene.task

@@ -10,17 +10,18 @@ from robo_reward_sim.table_top.task import TOOL, TOOL_NAMES, WIDTH
 _PER_METRE = 10.0
 
 
-def relative_observation(observation: Float[np.ndarray, " number"]) -> Float64[np.ndarray, " _way"]:
+def relative_observation(observation: Float[np.ndarray, " number"], *, place: bool) -> Float64[np.ndarray, " _way"]:
     """Give the gripper's width, then the ways tool → first point → second point, all in decimetres.
 
-    A task is done where a way is short, wherever on the table that is: where the tool is by itself is left out, so that
-    what is learnt in one place holds in every other. Numbers that are no point, such as a drawer's opening, come last.
+    A task is done where a way is short, wherever on the table that is: without the tool's own place, what is learnt in
+    one place holds in every other. Numbers that are no point, such as a drawer's opening, come last.
 
     Args:
         observation: `TOOL_NAMES` and the task's points [m].
+        place: Where the tool is comes before all of them.
     """
     metres = np.asarray(observation, np.float64)
-    ways, before = [metres[WIDTH : WIDTH + 1]], metres[TOOL]
+    ways, before = [metres[TOOL]] * place + [metres[WIDTH : WIDTH + 1]], metres[TOOL]
     points = metres[len(TOOL_NAMES) :]
     for first in range(0, len(points) - 2, 3):
         point = points[first : first + 3]
@@ -29,9 +30,9 @@ def relative_observation(observation: Float[np.ndarray, " number"]) -> Float64[n
     return _PER_METRE * np.concatenate([*ways, points[len(points) // 3 * 3 :]])
 
 
-def relative_names(names: Sequence[str]) -> tuple[str, ...]:
+def relative_names(names: Sequence[str], *, place: bool) -> tuple[str, ...]:
     """Give name and unit of each number of `relative_observation`, from those of the observation."""
-    told, before = [names[WIDTH]], "tool"
+    told, before = [*(names[TOOL] if place else ()), names[WIDTH]], "tool"
     points = names[len(TOOL_NAMES) :]
     for first in range(0, len(points) - 2, 3):
         point = points[first].partition("_")[0]
