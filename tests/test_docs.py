@@ -5,6 +5,7 @@ Commands that need a download are composed, not run; `make` targets are dry-run.
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,15 @@ SHORT_TRAINING = [
     "learner.num_envs=1",
     "task.parallel=false",
 ]
+SHORT_STUDY = [
+    "only=reach.sparse.0",
+    "results=outputs/study_results",
+    "page=study_shaping.md",
+    "images=outputs/study_images",
+    "settings=['every=20','evaluation_episodes=1','videos=0','threads=1','learner.num_envs=1','success_reward=2']",
+    "tasks.reach.settings=['task=table_top','task.name=reach','total_steps=40']",
+]
+SMALLER = {"record": MINIATURE, "fit": QUICK_FIT, "train": SHORT_TRAINING, "study": SHORT_STUDY}
 NEEDS_ROBOT = ("task.env=my_robot",)
 NEEDS_DOWNLOAD = ("encoder=vit_b_32", "encoder=siglip", "encoder=mobileclip", "encoder.model=")
 
@@ -108,6 +118,7 @@ def test_commands_run_on_a_miniature_of_the_demo(tmp_path, monkeypatch):
     pytest.importorskip("metaworld", reason="the sim extra is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shutil.copy(ROOT / "docs" / "study_shaping.md", tmp_path)
     assert main(["demo", *MINIATURE, *QUICK_FIT]) == 0
     for page, command in of("robo-reward "):
         words = shlex.split(command)[1:]

@@ -37,7 +37,7 @@ class TaskReward(VectorWrapper):
     def __init__(self, env: VectorEnv, *, mode: RewardMode, success_reward: float) -> None:
         check_mode(mode)
         super().__init__(env)
-        self._mode, self._success_reward = mode, success_reward
+        self._mode, self._success_reward = mode, float(success_reward)
         self.success = np.full(env.num_envs, np.nan)
         """1 where the last step reached success, 0 where it did not, NaN where the environment does not tell."""
         self.told: dict[str, Float64[np.ndarray, " env"]] = {}

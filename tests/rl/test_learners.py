@@ -150,7 +150,7 @@ def test_stable_baselines_needs_worlds_that_are_reset_in_the_same_step():
 
 
 def test_success_is_that_of_the_true_last_state():
-    env = TaskReward(worlds(3), mode="sparse", success_reward=2.0)
+    env = TaskReward(worlds(3), mode="sparse", success_reward=2)
     env.reset(seed=0)
     rewards = [env.step(np.zeros((3, 1)))[1].tolist() for _ in range(4)]
     # environment 0 ends in its third step, a success, and its info tells of the next episode's first state already
