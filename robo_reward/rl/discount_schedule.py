@@ -11,9 +11,10 @@ from robo_reward.rl.hacking_monitor_episode import SeenEpisode
 from robo_reward.shaping.potential_difference import check_discount
 
 
-def side_by_side(views: Float[Tensor, "time view dim"]) -> Float[Tensor, "time joined"]:
-    """Give one vector a frame set: the views' embeddings, zero where a camera gave no picture."""
-    return views.nan_to_num(0.0).flatten(1)
+def side_by_side(views: Float[Tensor, "time view dim"]) -> Float[Tensor, "known joined"]:
+    """Give one vector a frame set, the views' embeddings; frame sets that lack a picture are left out, not guessed."""
+    joined = views.flatten(1)
+    return joined[~joined.isnan().any(dim=1)]
 
 
 @runtime_checkable
@@ -127,11 +128,14 @@ class AutomaticDiscount:
         """Take one more finished episode of a training, and give the discount from now on.
 
         Raises:
-            ValueError: It has no embeddings.
+            ValueError: It has no embeddings, or lacks a camera of the demonstrations.
         """
         views = episode.views(self._cameras)
         if views is None:
             raise ValueError("an automatic discount compares what an encoder saw, and the episode has no embeddings")
+        lacking = set(self._cameras or ()) - set(episode.cameras or self._cameras or ())
+        if lacking:
+            raise ValueError(f"the episode lacks cameras {sorted(lacking)} that the demonstrations have")
         return self.after_episode(side_by_side(views))
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from robo_reward.models.progress_recogniser import longest_increasing
-from robo_reward.rl.discount_schedule import AutomaticDiscount, ConstantDiscount, Discount
+from robo_reward.rl.discount_schedule import AutomaticDiscount, ConstantDiscount, Discount, side_by_side
+from robo_reward.rl.hacking_monitor_episode import SeenEpisode
 from robo_reward.shaping import potential_difference
 
 HORIZON = 50
@@ -103,3 +104,31 @@ def test_what_is_outside_its_range_is_refused():
         AutomaticDiscount.following([demonstration(0)])
     with pytest.raises(ValueError, match=r"progress must be in \[1, 50\], got 51"):
         schedule().restore({"progress": 51})
+
+
+def seen(views: torch.Tensor, *cameras: str) -> SeenEpisode:
+    known = torch.zeros(len(views), dtype=torch.float64)
+    return SeenEpisode(
+        potential=known, shaping=known[1:], success=None, terminated=False, embedding=views.float(), cameras=cameras
+    )
+
+
+def test_a_frame_set_that_lacks_a_picture_is_left_out_and_not_taken_for_zero():
+    views = torch.stack([demonstration(9), demonstration(10)], dim=1)
+    lost = views.clone()
+    lost[20:25, 1] = torch.nan
+    assert torch.equal(side_by_side(lost), torch.cat([views[:20], views[25:]]).flatten(1))
+
+
+def test_an_episode_whose_camera_was_never_there_moves_nothing_and_one_without_the_camera_is_refused():
+    demonstrations = [torch.cat([demonstration(seed), demonstration(seed + 9)], dim=1) for seed in range(3)]
+    growing = AutomaticDiscount.following(demonstrations, cameras=("front", "wrist"))
+    views = torch.stack([demonstration(3), demonstration(12)], dim=1)
+    dark = views.clone()
+    dark[:, 1] = torch.nan
+    assert growing.after_seen(seen(dark, "front", "wrist")) == growing()
+    assert growing.progress == 10
+    growing.after_seen(seen(views, "front", "wrist"))
+    assert growing.progress == 15
+    with pytest.raises(ValueError, match=r"the episode lacks cameras \['wrist'\] that the demonstrations have"):
+        growing.after_seen(seen(views[:, :1], "front"))

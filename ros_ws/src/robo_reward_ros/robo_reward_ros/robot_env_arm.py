@@ -95,10 +95,7 @@ class ArmPort:
     @property
     def oldest_ns(self) -> int | None:
         """The same, with messages without a header as of when they were received [ns]; None: one is missing."""
-        if self.missing:
-            return None
-        words = list(self._heard.values())
-        return min(word.received_ns if word.stamp_ns is None else word.stamp_ns for word in words)
+        return None if self.missing else self._oldest()
 
     def age(self, now_ns: int) -> float:
         """Give how old the oldest part of what is known is at a time [s].
@@ -107,7 +104,7 @@ class ArmPort:
             ValueError: A part was not heard yet.
         """
         self._check_heard()
-        return (now_ns - (self.oldest_ns or 0)) * 1e-9
+        return (now_ns - self._oldest()) * 1e-9
 
     @property
     def came(self) -> bool:
@@ -160,6 +157,10 @@ class ArmPort:
     def forget_command(self) -> None:
         """Begin from where the arm is: somebody else moved it."""
         self._commanded = None
+
+    def _oldest(self) -> int:
+        words = list(self._heard.values())
+        return min(word.received_ns if word.stamp_ns is None else word.stamp_ns for word in words)
 
     def _check_heard(self) -> None:
         if self.missing:
