@@ -90,7 +90,7 @@ def _work(runs: Sequence[PlannedRun], folders: StudyFolders) -> None:
 
 
 def _report(plan: StudyPlan, folders: StudyFolders, *, page: Path, images: Path) -> None:
-    # rliable takes seconds to import, and only whoever reports needs it
+    # SciPy and Matplotlib take seconds to import, and only whoever reports needs them
     from robo_reward.rl.study_page import write_page  # noqa: PLC0415
     from robo_reward.rl.study_result import read_results  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from robo_reward.clip import Clip
 from robo_reward.reward_model import RewardModel
 from robo_reward.shaping import Potential
+from robo_reward.shaping.potential_difference import check_discount
 from robo_reward_sim.isaac_gym.world_potentials import WorldPotentials
 from robo_reward_sim.isaac_gym.worlds_step import WorldsStep
 from robo_reward_sim.warp_table_top.cameras import WorldCameras
@@ -74,8 +75,7 @@ class RewardedWorlds:
         camera_prefix: str = "",
         potential: Potential | None = None,
     ) -> None:
-        if not 0 < discount <= 1:
-            raise ValueError(f"discount must be in (0, 1], got {discount}")
+        check_discount(discount)
         self.worlds, self.discount, self._prefix = worlds, discount, camera_prefix
         self._num_steps = 0
         self._cameras = self._potentials = None
