@@ -41,7 +41,8 @@ class CameraWatch:
     * frozen: the same bits in the last `patience` frames while another camera's changed (if all stand still, the robot
       may simply rest, and nothing is left out);
     * strange: d(v, v), or what lies outside the space, is above `margin` times the quantile found on good recordings
-      that were left out; or the picture is nearer to one that shows nothing;
+      that were left out, unless the picture is four times nearer to the good ones than to one that shows nothing; or
+      it is nearer to the latter;
     * swapped: d(v, v) / d(v, u) is above what left-out recordings show; or, over the last `window` frames and for both
       cameras together, √(d(v,v)/d(v,u) · d(u,u)/d(u,v)) is: two cameras that were exchanged tell on each other.
 

@@ -16,6 +16,9 @@ STRETCHES = 5
 """Into which a single episode is cut to leave one out."""
 MOST_FOLDS = 8
 """Episodes are left out together where there are more."""
+NEARER = 4.0
+"""Times nearer to a camera's good pictures than to one that shows nothing: never strange. A few recordings may resemble
+each other more than the next one resembles them."""
 EXCHANGE_MARGIN = 1.1
 """Ratio by which both cameras of an exchanged pair must be nearer to the other's pictures, beyond good recordings."""
 
@@ -33,8 +36,11 @@ class CameraLimits:
         self, distance: Float64[Tensor, "time view bank"], outside: Float64[Tensor, "time view"]
     ) -> tuple[Bool[Tensor, "time view"], Bool[Tensor, "time view"]]:
         """Tell where a camera's picture is strange, and where it looks like another camera's."""
-        beyond = measures(distance, outside) > self.alone
-        return beyond[..., :3].any(dim=-1), beyond[..., 3]
+        measured = measures(distance, outside)
+        beyond = measured > self.alone
+        # −∞ = there is nothing to compare with
+        near = measured[..., 2].isfinite() & (measured[..., 2] < -math.log(NEARER))
+        return beyond[..., :2].any(dim=-1) & ~near | beyond[..., 2], beyond[..., 3]
 
     def exchanged_beyond(
         self, distance: Float64[Tensor, "time view bank"], *, window: int

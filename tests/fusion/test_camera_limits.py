@@ -40,3 +40,19 @@ def test_an_exchange_is_judged_on_the_mean_of_the_window_and_unknown_frames_do_n
     assert found[:, 0].tolist() == [False, False, True, True, True, False]
     assert torch.equal(found[:, 0], found[:, 1])
     assert bool(nearness(log(gone))[0, 0, 1].isnan())
+
+
+def test_a_picture_four_times_nearer_to_the_good_ones_than_to_nothing_is_not_strange_however_alike_these_are():
+    # limits of recordings that hardly differ: half a unit; own distance 1, to the other camera 9, to the blank one last
+    narrow = torch.tensor([[math.log(0.5), 0.1, math.log(1.5), math.inf]] * 2, dtype=torch.float64)
+    watched = CameraLimits(alone=narrow, exchanged=limits(2).exchanged)
+    outside = torch.full((1, 2), 0.2, dtype=torch.float64)
+    near, far = (log([[1.0, 9.0, blank], [9.0, 1.0, blank]]) for blank in (4.1, 3.9))
+    assert watched.alone_beyond(near, outside)[0].tolist() == [[False, False]]
+    assert watched.alone_beyond(far, outside)[0].tolist() == [[True, True]]
+
+
+def test_where_nobody_said_what_shows_nothing_the_limits_decide_alone():
+    narrow = torch.tensor([[math.log(0.5), 0.1, math.log(1.5), math.inf]] * 2, dtype=torch.float64)
+    watched = CameraLimits(alone=narrow, exchanged=limits(2).exchanged)
+    assert watched.alone_beyond(log([[1.0, 9.0], [9.0, 1.0]]), torch.zeros(1, 2, dtype=torch.float64))[0].all()
