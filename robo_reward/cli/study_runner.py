@@ -21,7 +21,7 @@ from robo_reward.cli.study_plan import PlannedRun
 from robo_reward.cli.train_model import reward_model_of
 from robo_reward.durable import atomic_file
 from robo_reward.errors import OutputError
-from robo_reward.rl.study_result import StudyResult, read_result, write_result
+from robo_reward.study.result import StudyResult, read_result, write_result
 
 PACKAGES = ("robo-reward", "torch", "stable-baselines3", "gymnasium", "mujoco", "numpy")
 """Whose versions decide the figures."""
@@ -146,8 +146,7 @@ def _fit(run: PlannedRun, folders: StudyFolders) -> list[str]:
 @cache
 def _code() -> str:
     """Digest of the learning code: a package's version says nothing of a checkout."""
-    sources = [path for path in sorted(_LEARNING.glob("*.py")) if not path.name.startswith("study_")]
-    return sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    return sha256(b"".join(path.read_bytes() for path in sorted(_LEARNING.glob("*.py")))).hexdigest()[:12]
 
 
 def _column(lines: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -91,8 +91,8 @@ def _work(runs: Sequence[PlannedRun], folders: StudyFolders) -> None:
 
 def _report(plan: StudyPlan, folders: StudyFolders, *, page: Path, images: Path) -> None:
     # SciPy and Matplotlib take seconds to import, and only whoever reports needs them
-    from robo_reward.rl.study_page import write_page  # noqa: PLC0415
-    from robo_reward.rl.study_result import read_results  # noqa: PLC0415
+    from robo_reward.study.page import write_page  # noqa: PLC0415
+    from robo_reward.study.result import read_results  # noqa: PLC0415
 
     parts: Mapping[str, Sequence[str]] = {part.name: [run.name for run in part.runs] for part in plan.parts}
     write_page(read_results(folders.results), parts=parts, page=page, images=images)

@@ -11,7 +11,7 @@ from robo_reward.cli import train
 from robo_reward.cli.study_plan import plan_study
 from robo_reward.cli.study_runner import StudyFolders, run_study
 from robo_reward.errors import OutputError
-from robo_reward.rl.study_result import read_result, read_results
+from robo_reward.study.result import read_result, read_results
 
 pytest.importorskip("robo_reward_sim.rendering", reason="the tasks are simulated: pip install 'robo-reward[sim]'")
 

@@ -7,7 +7,7 @@ import pytest
 from robo_reward.cli import study_shaping
 from robo_reward.cli.configuration import compose_verb
 from robo_reward.cli.main import main
-from robo_reward.rl.study_result import StudyResult, write_result
+from robo_reward.study.result import StudyResult, write_result
 
 PARTS = ("comparison", "potential", "discount", "terminal", "observation", "cross")
 

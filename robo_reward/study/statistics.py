@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.stats import bootstrap, trim_mean
 
-from robo_reward.rl.study_result import StudyResult, success_matrix
+from robo_reward.study.result import StudyResult, success_matrix
 
 LEVEL = 0.8
 """Success that counts as having learnt a task."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from robo_reward.durable import atomic_file
 from robo_reward.errors import DataSetError
-from robo_reward.rl.study_plots import MOST_CONDITIONS, draw_curves
-from robo_reward.rl.study_result import StudyResult
-from robo_reward.rl.study_statistics import ConditionFigures, condition_figures
-from robo_reward.rl.study_tables import claims_table, conditions_table, progress_line
+from robo_reward.study.plots import MOST_CONDITIONS, draw_curves
+from robo_reward.study.result import StudyResult
+from robo_reward.study.statistics import ConditionFigures, condition_figures
+from robo_reward.study.tables import claims_table, conditions_table, progress_line
 
 Conditions = Mapping[str, Mapping[str, ConditionFigures]]
 """Task to condition to its figures."""

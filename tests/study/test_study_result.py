@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from robo_reward.errors import DataSetError
-from robo_reward.rl.study_result import StudyResult, read_result, read_results, success_matrix, write_result
+from robo_reward.study.result import StudyResult, read_result, read_results, success_matrix, write_result
 
 
 def result(**changes):

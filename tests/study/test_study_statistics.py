@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_study_result import result
 
-from robo_reward.rl.study_statistics import condition_figures, first_at_level, interquartile_mean
-from robo_reward.rl.study_verdict import judge
+from robo_reward.study.statistics import condition_figures, first_at_level, interquartile_mean
+from robo_reward.study.verdict import judge
 
 STEPS = [500, 1000, 1500, 2000]
 RLIABLE_VALUE = [0.57666667, 0.71, 0.47333333, 0.55]

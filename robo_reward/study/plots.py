@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from robo_reward.durable import atomic_file
-from robo_reward.rl.study_statistics import LEVEL, ConditionFigures
+from robo_reward.study.statistics import LEVEL, ConditionFigures
 
 _COLOURS = ("#3987c9", "#d5641c", "#0a9f79", "#b65fa8", "#b58900", "#7d8590", "#c03a4b", "#5b5bd6")
 MOST_CONDITIONS = len(_COLOURS)

@@ -2,8 +2,8 @@ import pytest
 from test_study_result import result
 
 from robo_reward.errors import DataSetError
-from robo_reward.rl.study_page import figures_of, panels_of, write_page
-from robo_reward.rl.study_result import read_results, write_result
+from robo_reward.study.page import figures_of, panels_of, write_page
+from robo_reward.study.result import read_results, write_result
 
 PARTS = {
     "comparison": [*(f"reach.sparse.{seed}" for seed in range(3)), *(f"reach.shaped.seen.{seed}" for seed in range(3))],

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from robo_reward.rl.study_statistics import ConditionFigures
+from robo_reward.study.statistics import ConditionFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

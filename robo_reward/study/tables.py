@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from robo_reward.rl.study_result import StudyResult
-from robo_reward.rl.study_statistics import ConditionFigures, Interval
-from robo_reward.rl.study_verdict import Verdict, judge
+from robo_reward.study.result import StudyResult
+from robo_reward.study.statistics import ConditionFigures, Interval
+from robo_reward.study.verdict import Verdict, judge
 
 SPARSE = "sparse"
 """What shaping is compared with."""

@@ -1,0 +1,1 @@
+"""What many trainings come to: runs and their results, statistics over seeds, verdicts, tables, plots and the page."""
