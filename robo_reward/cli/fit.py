@@ -17,6 +17,10 @@ from robo_reward.models.success_decision import negatives_needed
 from robo_reward.perception.encoder import ImageEncoder
 from robo_reward.training.fit import FittedModels, save_models
 from robo_reward.training.fit_success import DecisionSettings, FittedSuccess, fit_success
+from robo_reward.training.recordings import labelled_by_time_left
+
+TIME_PASSED, TIME_LEFT = LABELS = ("time_passed", "time_left")
+"""What progress of a demonstration is taken from, where no column tells its steps."""
 
 
 def run(config: DictConfig) -> None:
@@ -41,6 +45,7 @@ def run(config: DictConfig) -> None:
 
 
 def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
+    by_time_left = _by_time_left(config)
     source = build(config.episodes)
     chosen = choose_models(config, list(dict.fromkeys(episode.instruction for episode in source.episodes)))
     if config.watch_cameras:
@@ -56,6 +61,8 @@ def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
         steps_column=config.steps_column,
         unknown_success=config.unknown_success,
     )
+    if by_time_left:
+        clips = {text: labelled_by_time_left(each) for text, each in clips.items()}
     models, curves = fit_with_bar(chosen.models, clips)
     return FittedModels(
         encoder=chosen.encoder_config,
@@ -64,6 +71,19 @@ def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
         curves=curves,
         success={} if classifier is None else {text: fit_success(classifier, clips[text], decision) for text in models},
     )
+
+
+def _by_time_left(config: DictConfig) -> bool:
+    """Tell whether demonstrations are labelled by how long they still take.
+
+    Raises:
+        ValueError: Labels that there are not, or two kinds of them.
+    """
+    if config.labels not in LABELS:
+        raise ValueError(f"labels must be one of {', '.join(LABELS)}, got '{config.labels}'")
+    if config.labels == TIME_LEFT and config.steps_column is not None:
+        raise ValueError(f"labels={TIME_LEFT} and steps_column={config.steps_column} both label progress: give one")
+    return config.labels == TIME_LEFT
 
 
 def _classifier(config: DictConfig, encoder: ImageEncoder | None) -> SuccessClassifier | None:

@@ -52,7 +52,7 @@ def _fitting(config: DictConfig, demonstrations: Path, folder: Path) -> DictConf
     composed: Any = OmegaConf.to_container(compose_verb("fit", []), resolve=False)
     groups = ("encoder", "reward_model", "embeddings", "prompts")
     chosen = {name: OmegaConf.to_container(config[name], resolve=False) for name in groups}
-    keys = {"watch_cameras": config.watch_cameras, "batch_size": config.batch_size, "output": str(folder)}
+    keys = {name: config[name] for name in ("labels", "watch_cameras", "batch_size")} | {"output": str(folder)}
     composed["episodes"]["path"] = str(demonstrations)
     whole = OmegaConf.create(composed | chosen | keys)
     assert isinstance(whole, DictConfig)  # noqa: S101  of a dictionary

@@ -1,6 +1,7 @@
 """Recorded episodes as what a model learns from: embedded, with what is known of success and progress."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,6 +39,40 @@ def labelled_clips(
         if steps_column is not None:
             progress = progress_of_steps(source.columns(episode, [steps_column])[steps_column], episode=episode.index)
         yield LabelledClip(clip=clip, success=unknown_success if said is None else said, progress=progress)
+
+
+def labelled_by_time_left(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Label successes by how long they still take, where demonstrations begin anywhere and so differ in length.
+
+        progress(t) = 1 − (T − t) / T_longest
+
+    with T [s] an episode's last stamp and T_longest the longest success. By the fraction of its own time a
+    demonstration that begins a hand's breadth from the goal would begin at 0. This is a distance in time to the goal:
+    the same state gets the same label whichever way led to it, as far as its demonstrator was equally quick.
+
+    Args:
+        clips: Of one task; those that are no success keep what they have.
+
+    Raises:
+        ValueError: A success that has labels already, or no success that lasts longer than a frame.
+
+    Source:
+        Hartikainen et al. 2020 (Dynamical distance learning, 1907.08225), section 3: expected steps to the goal.
+    """
+    told = [number for number, each in enumerate(clips) if each.success and each.progress is not None]
+    if told:
+        raise ValueError(f"episodes {told} have labels of progress already: time left would replace them")
+    durations = [float(each.clip.stamp[0, -1] - each.clip.stamp[0, 0]) for each in clips if each.success]
+    if not durations or max(durations) == 0:
+        raise ValueError("no success that lasts longer than a frame: there is no time left to label by")
+    return [
+        replace(each, progress=_time_left(each, longest=max(durations))) if each.success else each for each in clips
+    ]
+
+
+def _time_left(clip: LabelledClip, *, longest: float) -> Float32[Tensor, " time"]:
+    stamp = clip.clip.stamp[0]
+    return (1 - (stamp[-1] - stamp) / longest).float().clamp(0, 1)
 
 
 def progress_of_steps(step: np.ndarray, *, episode: int) -> Float32[Tensor, " time"]:

@@ -132,6 +132,8 @@ class MetaWorldRecording:
     """Decides every layout and random choice."""
     num_workers: int
     """Processes that play."""
+    everywhere: bool = False
+    """Three in four episodes begin where random actions have led: a learner goes everywhere."""
 
     def __post_init__(self) -> None:
         self.settings()
@@ -142,7 +144,10 @@ class MetaWorldRecording:
     def settings(self) -> RecordingSettings:
         """How the episodes are seen and sampled."""
         return RecordingSettings(
-            cameras=tuple(self.cameras), image_size=self.image_size, action_repeat=self.action_repeat
+            cameras=tuple(self.cameras),
+            image_size=self.image_size,
+            action_repeat=self.action_repeat,
+            everywhere=self.everywhere,
         )
 
     def demonstration_plans(self) -> tuple[EpisodePlan, ...]:

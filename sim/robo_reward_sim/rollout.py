@@ -13,6 +13,7 @@ from robo_reward_sim.failures import FAILURES, OUTCOMES, Reference
 from robo_reward_sim.meta_world import CONTROL_RATE, MAX_STEPS, MetaWorldScene
 from robo_reward_sim.playing import HowRecorded, Observation, PlayedScene, PlayedTask, Policy
 from robo_reward_sim.tasks import Task
+from robo_reward_sim.wandered_scene import LONGEST_WANDERING, WanderedScene
 
 SETTLE_STEPS = 10
 """Environment steps for which Meta-World must say success before an episode counts as one and ends.
@@ -60,6 +61,8 @@ class RecordingSettings:
     """Height and width of the pictures [px]; even, as video needs it."""
     action_repeat: int
     """Environment steps that each recorded action is held for."""
+    everywhere: bool = False
+    """Three in four episodes begin where random actions have led."""
 
     def __post_init__(self) -> None:
         check_cameras(self.cameras)
@@ -76,7 +79,7 @@ class RecordingSettings:
     @property
     def max_steps(self) -> int:
         """Environment steps after which an expert is given up."""
-        return MAX_STEPS
+        return MAX_STEPS - (LONGEST_WANDERING if self.everywhere else 0)
 
     @property
     def settle_steps(self) -> int:
@@ -93,11 +96,12 @@ class RecordingSettings:
         """Every column besides the pictures."""
         return _META_WORLD_COLUMNS | outcome_features()
 
-    def open_scene(self, task: PlayedTask) -> MetaWorldScene:
+    def open_scene(self, task: PlayedTask) -> PlayedScene:
         """Load a task of Meta-World with these cameras."""
         if not isinstance(task, Task):
             raise ValueError(f"'{task.name}' is no task of Meta-World: {task}")
-        return MetaWorldScene(task, cameras=self.cameras, image_size=self.image_size)
+        scene = MetaWorldScene(task, cameras=self.cameras, image_size=self.image_size)
+        return WanderedScene(scene) if self.everywhere else scene
 
     def truth(self, task: PlayedTask, observations: Sequence[Observation]) -> Mapping[str, np.ndarray]:
         """Give nothing more: Meta-World does not tell how far a task is done."""

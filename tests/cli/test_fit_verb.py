@@ -107,7 +107,21 @@ def test_what_cannot_be_fitted_is_said_before_anything_is_written(recorded, fitt
         main(["fit", "reward_model=process", f"episodes.path={recorded}", f"output={tmp_path / 'out'}", *column]) == 2
     )
     assert "nowhere" in capsys.readouterr().err
+    for wrong, said in (
+        (["labels=time"], "labels must be one of time_passed, time_left, got 'time'"),
+        (["labels=time_left", "steps_column=step"], "labels=time_left and steps_column=step both label progress"),
+    ):
+        assert main(["fit", f"episodes.path={recorded}", f"output={tmp_path / 'out'}", *wrong]) == 2
+        assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_by_time_left_make_another_model(recorded, fitted, tmp_path):
+    asked = ["fit", "reward_model=process", f"episodes.path={recorded}", *SMALL, "labels=time_left"]
+    assert main([*asked, f"output={tmp_path / 'left'}"]) == 0
+    encoder = build(read_description(fitted)["encoder"])
+    left, passed = (load_models(folder, encoder)[TWO[0]] for folder in (tmp_path / "left", fitted))
+    assert left.version != passed.version
 
 
 def test_a_folder_that_no_fit_wrote_is_said_so(recorded, tmp_path, capsys):

@@ -7,7 +7,7 @@ from demonstrations import demonstration
 
 from robo_reward.clip import Episode
 from robo_reward.errors import DataSetError
-from robo_reward.training.recordings import labelled_clips, progress_of_steps
+from robo_reward.training.recordings import labelled_by_time_left, labelled_clips, progress_of_steps
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,32 @@ def test_a_column_of_steps_becomes_progress():
     pairs = [(replace(recorded(True), index=3), demonstration(8).clip)]
     (clip,) = labelled_clips(Source(), pairs, steps_column="step", unknown_success=True)
     assert clip.progress.tolist() == pytest.approx(np.linspace(0, 7 / 8, 8).tolist())
+
+
+def test_by_time_left_frames_equally_far_from_the_end_get_the_same_label_however_long_the_demonstration():
+    long, short = (demonstration(frames) for frames in (11, 5))
+    told = labelled_by_time_left([short, long])
+    assert told[1].target.tolist() == pytest.approx(np.linspace(0, 1, 11).tolist())
+    assert told[0].target.tolist() == pytest.approx(told[1].target[-5:].tolist())
+    assert told[0].target.tolist() != short.target.tolist()  # whose own time would have it begin at 0
+
+
+def test_by_time_left_seconds_count_not_frames():
+    slow = demonstration(3)
+    slow = replace(slow, clip=replace(slow.clip, stamp=slow.clip.stamp * 10))
+    assert labelled_by_time_left([slow, demonstration(11)])[0].target.tolist() == pytest.approx([0, 0.5, 1])
+
+
+def test_failures_tell_no_time_left_and_keep_what_they_have():
+    failed = replace(demonstration(20), success=False)
+    told = labelled_by_time_left([demonstration(5), failed])
+    assert told[1] is failed
+    assert told[0].target[0] == 0  # the longest success sets the scale, not a failure
+
+
+def test_time_left_of_what_is_labelled_already_or_takes_no_time_is_refused():
+    labelled = replace(demonstration(5), progress=torch.linspace(0, 1, 5))
+    with pytest.raises(ValueError, match=r"episodes \[1\] have labels of progress already"):
+        labelled_by_time_left([demonstration(5), labelled])
+    with pytest.raises(ValueError, match="no success that lasts longer than a frame"):
+        labelled_by_time_left([replace(demonstration(5), success=False), demonstration(1)])
