@@ -14,6 +14,9 @@ from robo_reward.errors import DataSetError
 from robo_reward.perception.encoder import EmbeddedClip
 from robo_reward.perception.fitting import LabelledClip
 
+NOT_EXCEEDED = 0.9
+"""Share of demonstrations that are no longer than the time that counts as the whole task."""
+
 
 def labelled_clips(
     source: EpisodeSource,
@@ -44,9 +47,10 @@ def labelled_clips(
 def labelled_by_time_left(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     """Label successes by how long they still take, where demonstrations begin anywhere and so differ in length.
 
-        progress(t) = 1 − (T − t) / T_longest
+        progress(t) = max(0, 1 − (T − t) / T₉₀)
 
-    with T [s] an episode's last stamp and T_longest the longest success. By the fraction of its own time a
+    with T [s] an episode's last stamp and T₉₀ the duration that nine in ten successes do not exceed: one that dawdled
+    does not set the scale. By the fraction of its own time a
     demonstration that begins a hand's breadth from the goal would begin at 0. This is a distance in time to the goal:
     the same state gets the same label whichever way led to it, as far as its demonstrator was equally quick.
 
@@ -65,14 +69,13 @@ def labelled_by_time_left(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     durations = [float(each.clip.stamp[0, -1] - each.clip.stamp[0, 0]) for each in clips if each.success]
     if not durations or max(durations) == 0:
         raise ValueError("no success that lasts longer than a frame: there is no time left to label by")
-    return [
-        replace(each, progress=_time_left(each, longest=max(durations))) if each.success else each for each in clips
-    ]
+    scale = float(np.quantile(durations, NOT_EXCEEDED, method="higher"))
+    return [replace(each, progress=_time_left(each, scale=scale)) if each.success else each for each in clips]
 
 
-def _time_left(clip: LabelledClip, *, longest: float) -> Float32[Tensor, " time"]:
+def _time_left(clip: LabelledClip, *, scale: float) -> Float32[Tensor, " time"]:
     stamp = clip.clip.stamp[0]
-    return (1 - (stamp[-1] - stamp) / longest).float().clamp(0, 1)
+    return (1 - (stamp[-1] - stamp) / scale).float().clamp(0, 1)
 
 
 def progress_of_steps(step: np.ndarray, *, episode: int) -> Float32[Tensor, " time"]:

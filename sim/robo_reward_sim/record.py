@@ -133,7 +133,7 @@ class MetaWorldRecording:
     num_workers: int
     """Processes that play."""
     everywhere: bool = False
-    """Three in four episodes begin where random actions have led: a learner goes everywhere."""
+    """Three in four episodes begin with the hand moved to a random place: a learner goes everywhere."""
 
     def __post_init__(self) -> None:
         self.settings()

@@ -62,7 +62,7 @@ class RecordingSettings:
     action_repeat: int
     """Environment steps that each recorded action is held for."""
     everywhere: bool = False
-    """Three in four episodes begin where random actions have led."""
+    """Three in four episodes begin with the hand moved to a random place."""
 
     def __post_init__(self) -> None:
         check_cameras(self.cameras)

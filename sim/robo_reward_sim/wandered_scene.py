@@ -1,4 +1,4 @@
-"""A scene whose episodes begin where random actions have led: what a learner's cameras see, an expert rarely shows."""
+"""A scene whose episodes begin with the hand anywhere: what a learner's cameras see, an expert rarely shows."""
 
 from collections.abc import Mapping
 from typing import final
@@ -10,13 +10,17 @@ from robo_reward_sim.playing import Observation, PlayedScene, PlayedTask, Policy
 
 LONGEST_WANDERING = 120
 """Steps of the simulation before an episode begins, at most."""
-_HELD = 20  # steps that a random action is held for, at most
+LOW, HIGH = np.array([-0.5, 0.4, 0.05]), np.array([0.5, 1.0, 0.5])
+"""Where Meta-World lets the hand go [m]."""
+_REACHED = 0.02  # how near that it is there [m]
 _AT_HOME = 4  # one in so many episodes begins where the scene has it begin
 
 
 @final
 class WanderedScene:
-    """Three in four episodes begin after random actions; an episode is still a function of the seed and its actions.
+    """Three in four episodes begin with the hand moved to a random place; what was in its way has moved, too.
+
+    An episode is still a function of the seed and its actions.
 
     Args:
         scene: What is played; it must allow `LONGEST_WANDERING` steps more than are recorded.
@@ -46,13 +50,13 @@ class WanderedScene:
         if seed % _AT_HOME == 0:
             return observation
         random = np.random.default_rng(seed)
-        left = int(random.integers(1, LONGEST_WANDERING + 1))
-        while left > 0:
-            held = min(left, int(random.integers(1, _HELD + 1)))
-            action = random.uniform(-1.0, 1.0, 4)
-            for _ in range(held):
-                observation = self._scene.step(action).observation
-            left -= held
+        place, gripper = random.uniform(LOW, HIGH), random.uniform(-1.0, 1.0)
+        for _ in range(LONGEST_WANDERING):
+            away = place - observation[:3]
+            if np.abs(away).max() < _REACHED:
+                break
+            action = np.append(away / np.abs(away).max(), gripper)  # straight there, at full speed
+            observation = self._scene.step(action).observation
         return observation
 
     def step(self, action: Float[np.ndarray, "4"]) -> Step:

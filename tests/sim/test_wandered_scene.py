@@ -21,7 +21,7 @@ def starts(*, everywhere: bool) -> np.ndarray:
     return found
 
 
-def test_three_in_four_recordings_begin_where_random_actions_led_and_the_fourth_at_home():
+def test_three_in_four_recordings_begin_anywhere_and_the_fourth_at_home():
     away = np.linalg.norm(starts(everywhere=True) - starts(everywhere=False), axis=1)
     assert (away[::4] == 0).all()
     assert (np.delete(away, slice(None, None, 4)) > 0.01).sum() >= 8

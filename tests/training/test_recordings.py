@@ -88,6 +88,12 @@ def test_by_time_left_seconds_count_not_frames():
     assert labelled_by_time_left([slow, demonstration(11)])[0].target.tolist() == pytest.approx([0, 0.5, 1])
 
 
+def test_one_demonstration_in_ten_that_dawdles_does_not_set_the_scale():
+    told = labelled_by_time_left([demonstration(101), *[demonstration(11)] * 19])
+    assert told[1].target[0] == 0
+    assert told[0].target.tolist() == pytest.approx([0.0] * 91 + np.linspace(0.1, 1, 10).tolist())
+
+
 def test_failures_tell_no_time_left_and_keep_what_they_have():
     failed = replace(demonstration(20), success=False)
     told = labelled_by_time_left([demonstration(5), failed])
