@@ -63,6 +63,7 @@ def schedule(*, num_envs: int, device: str) -> Sac:
         tau=0.005,
         entropy=None,
         entropy_start=1.0,
+        normalised_critics=False,
         buffer_size=100_000,
         device=device,
     )

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from robo_reward.rl.learner_checks import check_common, check_positive, check_updates, learning_device
 from robo_reward.rl.learning_reward import PERCEIVED, RewardMode
+from robo_reward.rl.normalised_sac_policy import NormalisedSacPolicy
 from robo_reward.rl.shaped_replay_buffer import ShapedReplayBuffer, TransitionSource
 from robo_reward.rl.shaped_rollout_buffer import ShapedRolloutBuffer
 from robo_reward.rl.standardised_observations import ObservationStatistics, StandardisedObservations
@@ -76,13 +77,15 @@ class Sac:
     """Steps of every environment between updates, which then come all together."""
     tau: float = 0.01
     """Share of the critics that goes into their targets at each update."""
-    entropy: float | None = 0.003
-    """Temperature, for returns of about 1: what a nat of randomness is worth in a step. A larger one is paid for every
-    step that an episode goes on, and outweighs success. None = tuned to a target entropy, but for the floor."""
+    entropy: float | None = 0.01
+    """Temperature: what a nat of randomness is worth in a step, for returns of 2 to 10. It is paid for every step that an
+    episode goes on: 0.03 outweighs a success worth 1. None = tuned to a target entropy, but for the floor."""
     entropy_start: float = 0.01
     """Temperature that tuning begins with."""
     entropy_floor: float = 0.001
     """Smallest temperature when it is tuned: it may collapse, after which success swings."""
+    normalised_critics: bool = True
+    """Layer normalisation in the critics; without it what was learnt is lost again more often."""
     device: str = "cpu"
     """Where networks learn: cpu, cuda, cuda:1 …; auto = CUDA where there is a CUDA device."""
 
@@ -100,7 +103,7 @@ class Sac:
     def build(self, inputs: LearnerInputs) -> SAC:
         """Make the algorithm, ready to learn."""
         algorithm = SAC(
-            "MlpPolicy",
+            NormalisedSacPolicy if self.normalised_critics else "MlpPolicy",
             inputs.env,
             learning_rate=self.learning_rate,
             buffer_size=self.num_envs,  # SB3's own, replaced below

@@ -32,6 +32,7 @@ LEARNER = Sac(
     updates_per_step=0.25,
     tau=0.02,
     entropy=0.01,
+    normalised_critics=False,
 )
 STEPS, SEGMENT = 4256, 608
 
