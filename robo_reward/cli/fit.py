@@ -1,5 +1,6 @@
 """`robo-reward fit`: reward models from demonstrations, kept in a folder."""
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from rich.console import Console
 from robo_reward.cli.build import build, plain, takes_encoder
 from robo_reward.cli.choose_models import calibrated, choose_models, watched
 from robo_reward.cli.fitting import embed_recordings, fit_with_bar
+from robo_reward.cli.own_encoder import own_encoder
 from robo_reward.durable import check_absent
+from robo_reward.episodes.source import EpisodeSource
 from robo_reward.fusion.conformal import ConformalProgress
 from robo_reward.models.calibrated_spread import CalibratedSpread
 from robo_reward.models.success import SuccessClassifier
@@ -28,8 +31,11 @@ def run(config: DictConfig) -> None:
     output = Path(config.output)
     check_absent(output)
     decision = DecisionSettings(**plain(config.success_decision))
-    fitted = _fitted(config, decision)
-    save_models(fitted, output)
+    by_time_left = _by_time_left(config)
+    source = build(config.episodes)
+    with own_encoder(config, source) as own:
+        fitted = _fitted(own.config, source, decision, by_time_left=by_time_left)
+        save_models(replace(fitted, encoder_file=own.file), output)
     console = Console(stderr=True, soft_wrap=True)
     for text, success in fitted.success.items():
         console.print(f"success of '{text}': {_said_of(success, decision)}", markup=False)
@@ -44,9 +50,9 @@ def run(config: DictConfig) -> None:
     )
 
 
-def _fitted(config: DictConfig, decision: DecisionSettings) -> FittedModels:
-    by_time_left = _by_time_left(config)
-    source = build(config.episodes)
+def _fitted(
+    config: DictConfig, source: EpisodeSource, decision: DecisionSettings, *, by_time_left: bool
+) -> FittedModels:
     chosen = choose_models(config, list(dict.fromkeys(episode.instruction for episode in source.episodes)))
     if config.watch_cameras:
         chosen = watched(chosen)

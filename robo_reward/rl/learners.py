@@ -78,8 +78,8 @@ class Sac:
     tau: float = 0.01
     """Share of the critics that goes into their targets at each update."""
     entropy: float | None = 0.01
-    """Temperature: what a nat of randomness is worth in a step, for returns of 2 to 10. It is paid for every step that an
-    episode goes on: 0.03 outweighs a success worth 1. None = tuned to a target entropy, but for the floor."""
+    """Temperature: what a nat of randomness is worth in a step, for returns of 2 to 10. It is paid for every step that
+    an episode goes on: 0.03 outweighs a success worth 1. None = tuned to a target entropy, but for the floor."""
     entropy_start: float = 0.01
     """Temperature that tuning begins with."""
     entropy_floor: float = 0.001

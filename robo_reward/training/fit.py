@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from typing import Any
 
 import yaml
@@ -20,6 +20,8 @@ from robo_reward.training.fit_success import FittedSuccess
 MODELS = "reward_model.yaml"
 CURVES = "fit.json"
 PICTURE = "fit.png"
+ENCODER = "encoder.safetensors"
+"""Weights of an encoder of the task's own, which lie with the models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class FittedModels:
     """Instruction to how the fit went; empty where it has a closed form."""
     success: Mapping[str, FittedSuccess] = field(default_factory=dict)
     """Instruction to what tells success; empty = nothing was fitted to do so."""
+    encoder_file: Path | None = None
+    """Weights that were trained with the models, and are to lie with them; None = the encoder is another's."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -89,7 +93,7 @@ def save_models(fitted: FittedModels, output: Path) -> Path:
         for success in fitted.success.values():
             write_weights(staging, success.classifier)
         described = {
-            "encoder": dict(fitted.encoder),
+            "encoder": _with_encoder(fitted, staging),
             "fitted_on": dict(fitted.fitted_on),
             "models": {instruction: describe(model) for instruction, model in fitted.models.items()},
             "success": {instruction: _describe_success(each) for instruction, each in fitted.success.items()},
@@ -106,7 +110,7 @@ def save_models(fitted: FittedModels, output: Path) -> Path:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read what `save_models` wrote about the models.
+    """Read what `save_models` wrote about the models; weights that lie with them have the folder's path.
 
     Raises:
         FileNotFoundError: The folder holds no fitted models.
@@ -114,7 +118,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     file = folder / MODELS
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: {folder} was not written by `robo-reward fit`")
-    return yaml.safe_load(file.read_text())
+    described = yaml.safe_load(file.read_text())
+    if described["encoder"].get("weights") == ENCODER:
+        described["encoder"]["weights"] = str(folder / ENCODER)
+    return described
 
 
 def load_models(folder: Path, encoder: ImageEncoder) -> dict[str, FittableRewardModel]:
@@ -146,6 +153,14 @@ def load_success(folder: Path, encoder: ImageEncoder) -> dict[str, FittedSuccess
         )
         for text, own in read_description(folder).get("success", {}).items()
     }
+
+
+def _with_encoder(fitted: FittedModels, staging: Path) -> dict[str, Any]:
+    """Put the encoder's own weights beside the models, and say where they are."""
+    if fitted.encoder_file is None:
+        return dict(fitted.encoder)
+    copyfile(fitted.encoder_file, staging / ENCODER)
+    return dict(fitted.encoder) | {"weights": ENCODER}
 
 
 def _describe_success(success: FittedSuccess) -> dict[str, Any]:

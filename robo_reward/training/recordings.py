@@ -13,9 +13,7 @@ from robo_reward.episodes.source import EpisodeSource
 from robo_reward.errors import DataSetError
 from robo_reward.perception.encoder import EmbeddedClip
 from robo_reward.perception.fitting import LabelledClip
-
-NOT_EXCEEDED = 0.9
-"""Share of demonstrations that are no longer than the time that counts as the whole task."""
+from robo_reward.training.time_left import time_left
 
 
 def labelled_clips(
@@ -45,37 +43,19 @@ def labelled_clips(
 
 
 def labelled_by_time_left(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
-    """Label successes by how long they still take, where demonstrations begin anywhere and so differ in length.
-
-        progress(t) = max(0, 1 − (T − t) / T₉₀)
-
-    with T [s] an episode's last stamp and T₉₀ the duration that nine in ten successes do not exceed: one that dawdled
-    does not set the scale. By the fraction of its own time a
-    demonstration that begins a hand's breadth from the goal would begin at 0. This is a distance in time to the goal:
-    the same state gets the same label whichever way led to it, as far as its demonstrator was equally quick.
+    """Label successes by how long they still take, where demonstrations begin anywhere; see `time_left`.
 
     Args:
         clips: Of one task; those that are no success keep what they have.
 
     Raises:
         ValueError: A success that has labels already, or no success that lasts longer than a frame.
-
-    Source:
-        Hartikainen et al. 2020 (Dynamical distance learning, 1907.08225), section 3: expected steps to the goal.
     """
     told = [number for number, each in enumerate(clips) if each.success and each.progress is not None]
     if told:
         raise ValueError(f"episodes {told} have labels of progress already: time left would replace them")
-    durations = [float(each.clip.stamp[0, -1] - each.clip.stamp[0, 0]) for each in clips if each.success]
-    if not durations or max(durations) == 0:
-        raise ValueError("no success that lasts longer than a frame: there is no time left to label by")
-    scale = float(np.quantile(durations, NOT_EXCEEDED, method="higher"))
-    return [replace(each, progress=_time_left(each, scale=scale)) if each.success else each for each in clips]
-
-
-def _time_left(clip: LabelledClip, *, scale: float) -> Float32[Tensor, " time"]:
-    stamp = clip.clip.stamp[0]
-    return (1 - (stamp[-1] - stamp) / scale).float().clamp(0, 1)
+    labels = iter(time_left([each.clip.stamp[0] for each in clips if each.success]))
+    return [replace(each, progress=next(labels)) if each.success else each for each in clips]
 
 
 def progress_of_steps(step: np.ndarray, *, episode: int) -> Float32[Tensor, " time"]:

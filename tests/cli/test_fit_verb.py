@@ -128,3 +128,23 @@ def test_a_folder_that_no_fit_wrote_is_said_so(recorded, tmp_path, capsys):
     saved = ["reward_model=saved", f"reward_model.path={tmp_path}"]
     assert main(["relabel", *saved, f"episodes.path={recorded}", f"output={tmp_path / 'out'}"]) == 2
     assert "was not written by `robo-reward fit`" in capsys.readouterr().err
+
+
+OWN = ["encoder=own", "encoder.image_size=36", "encoder.batch_size=4", "own_encoder.steps=12"]
+
+
+def test_an_encoder_of_its_own_is_trained_first_and_goes_where_the_folder_goes(recorded, tmp_path, capsys):
+    preference = ["reward_model=preference", "reward_model.pairs=50", "watch_cameras=false"]
+    output = tmp_path / "fitted"
+    assert main(["fit", f"episodes.path={recorded}", f"output={output}", *OWN, *preference]) == 0
+    assert (output / "encoder.safetensors").stat().st_size > 100_000
+    moved = output.rename(tmp_path / "moved")
+    relabelled = tmp_path / "relabelled"
+    assert main(["relabel", f"reward_model={moved}", f"episodes.path={recorded}", f"output={relabelled}"]) == 0
+    progress = pq.read_table(sorted(relabelled.glob("data/**/*.parquet"))).to_pandas()["reward.progress"]
+    assert progress.notna().all()
+    assert progress.nunique() > 5
+    capsys.readouterr()
+    unfitted = ["reward_model=process", "encoder=own"]
+    assert main(["relabel", *unfitted, f"episodes.path={recorded}", f"output={tmp_path / 'none'}"]) == 2
+    assert "encoder=own has no weights: it is trained on demonstrations" in capsys.readouterr().err
