@@ -97,7 +97,7 @@ def test_the_study_of_shaping_compares_six_tasks_two_of_them_meta_worlds_with_th
     counts = Counter((run.task, run.reward, run.model) for run in parts["comparison"])
     tasks = {task for task, _, _ in counts}
     assert len(tasks) == 6
-    assert {"drawer-close", "door-close"} <= tasks
+    assert {"drawer-close", "window-close"} <= tasks
     assert min(counts.values()) >= 3
     assert all(
         {("sparse", None), ("shaped", "ground-truth")} < {key[1:] for key in counts if key[0] == task} for task in tasks

@@ -20,6 +20,8 @@ from robo_reward_ros.robot_env_reset import LEAST_WAIT, RobotError
 from ros_bench import Bench
 from std_msgs.msg import Bool
 
+from robo_reward.stamps import nanoseconds
+
 DISCOUNT = 0.99
 
 
@@ -83,10 +85,13 @@ def test_what_the_learner_was_paid_is_what_the_node_published(scene):
     env.reset()
     stamp_ns = made.arm.last_ns
     rewards = [env.step(forward(0.3))[1] for _ in range(3)]
-    published = [
-        each for each in made.bench.answered() if each.header.stamp.sec * 10**9 + each.header.stamp.nanosec > stamp_ns
-    ]
-    assert rewards == [each.reward for each in published]
+
+    def published() -> list[float]:
+        later = (each for each in made.bench.answered() if nanoseconds(each.header.stamp) > stamp_ns)
+        return [each.reward for each in later]
+
+    until(lambda: len(published()) == len(rewards), seconds=10)  # the learner may hear of a reward first
+    assert rewards == published()
 
 
 def test_the_simulated_operator_ends_the_episode_in_success_and_it_is_paid_once(scene):

@@ -15,6 +15,7 @@ from robo_reward_bringup.supervisor import Supervisor
 
 NODE = """
 import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background are started deaf to it
 here = pathlib.Path(__file__).parent
 with (here / "starts").open("a") as file:
     file.write(" ".join(sys.argv[1:]) + "\\n")
