@@ -87,8 +87,8 @@ def test_what_the_learner_was_paid_is_what_the_node_published(scene):
     rewards = [env.step(forward(0.3))[1] for _ in range(3)]
 
     def published() -> list[float]:
-        later = (each for each in made.bench.answered() if nanoseconds(each.header.stamp) > stamp_ns)
-        return [each.reward for each in later]
+        told = ((each.header.stamp, each.reward) for each in made.bench.answered())
+        return [reward for stamp, reward in told if nanoseconds(stamp.sec, stamp.nanosec) > stamp_ns]
 
     until(lambda: len(published()) == len(rewards), seconds=10)  # the learner may hear of a reward first
     assert rewards == published()
