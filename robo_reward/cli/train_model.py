@@ -52,9 +52,8 @@ def _fitting(config: DictConfig, demonstrations: Path, folder: Path) -> DictConf
     composed: Any = OmegaConf.to_container(compose_verb("fit", []), resolve=False)
     groups = ("encoder", "reward_model", "embeddings", "prompts")
     chosen = {name: OmegaConf.to_container(config[name], resolve=False) for name in groups}
-    keys = {name: config[name] for name in ("labels", "watch_cameras", "own_encoder", "batch_size")} | {
-        "output": str(folder)
-    }
+    same = {name: config[name] for name in ("labels", "watch_cameras", "own_encoder", "batch_size")}
+    keys = same | {"output": str(folder)}
     composed["episodes"]["path"] = str(demonstrations)
     whole = OmegaConf.create(composed | chosen | keys)
     assert isinstance(whole, DictConfig)  # noqa: S101  of a dictionary

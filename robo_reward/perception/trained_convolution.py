@@ -14,6 +14,8 @@ from robo_reward.perception.picture_transform import PictureTransform
 
 DIM = 128
 """Length of an embedding."""
+SMALLEST = 36
+"""Height and width of a picture of which the convolutions leave anything [px]."""
 
 
 def own_transform(image_size: int) -> PictureTransform:
@@ -28,9 +30,6 @@ def own_transform(image_size: int) -> PictureTransform:
     return PictureTransform(
         size=image_size, resize_mode="squash", interpolation="bilinear", fill=0, mean=half, std=half
     )
-
-
-SMALLEST = 36
 
 
 @final

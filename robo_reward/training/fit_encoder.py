@@ -106,6 +106,7 @@ def fit_encoder(
         settings: How.
         on_step: Told of each step, from 1, and its mean square error.
     """
+    transform = own_transform(lessons.pictures.shape[-1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = Convolution(lessons.pictures.shape[-1])
@@ -116,7 +117,7 @@ def fit_encoder(
         )
         for step in range(1, settings.steps + 1):
             chosen = torch.randint(len(lessons.target), (settings.batch_size,))
-            pictures = _shifted(lessons.pictures[chosen], settings.shift).float() / 127.5 - 1
+            pictures = transform.normalise(_shifted(lessons.pictures[chosen], settings.shift))
             opinions = heads(network(pictures).flatten(1)).sigmoid()
             own = opinions.gather(1, lessons.camera[chosen, None])[:, 0]
             loss = functional.mse_loss(own, lessons.target[chosen])
