@@ -15,9 +15,9 @@ from robo_reward.models.step_calibration import COMBINATIONS, CalibratedReading,
 from robo_reward.models.step_labels import step_boundaries
 from robo_reward.models.step_reading import CLASSIFIERS
 from robo_reward.models.step_split import OBJECTIVES, step_of_frame
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
+from robo_reward.perception.tensor_digest import tensor_digest
 from robo_reward.reward_model import Estimate
 
 

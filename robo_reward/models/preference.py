@@ -16,9 +16,9 @@ from robo_reward.models.bradley_terry import EPOCHS, FOLDS, BradleyTerry, Compar
 from robo_reward.models.compressed_view import fit_compressed_view
 from robo_reward.models.preference_pairs import FrameReference, PreferencePair, pairs_from_time
 from robo_reward.models.preference_view import PreferenceView, calibrated_view, frame_groups
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
+from robo_reward.perception.tensor_digest import tensor_digest
 from robo_reward.reward_model import Estimate
 
 UNMEASURED = 1 / math.sqrt(12)

@@ -12,8 +12,8 @@ from robo_reward.models.frame_compression import FrameCompression
 from robo_reward.models.process_head import NUM_BINS, ProcessHead
 from robo_reward.models.process_training import bin_centres, hop_table
 from robo_reward.models.relative_hop import GOAL, START, Hops
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip
+from robo_reward.perception.tensor_digest import tensor_digest
 
 ROWS = 16
 """Frames that go through the head at a time, always: products of one shape give a row the same bits everywhere."""

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from robo_reward.errors import DataSetError
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import ImageEncoder
+from robo_reward.perception.tensor_digest import tensor_digest
 
 TARGET, WEIGHTS = "_target_", "weights"
 """Keys of a description: the class, and the digest that names the file of its tensors."""

@@ -10,9 +10,9 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from robo_reward.models.success_view import LabelledRows, SuccessView, calibrate_joined, fit_success_view, join
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder
 from robo_reward.perception.fitting import LabelledClip
+from robo_reward.perception.tensor_digest import tensor_digest
 
 
 @runtime_checkable

@@ -12,10 +12,10 @@ from torch import Tensor
 from robo_reward.clip import Clip
 from robo_reward.fusion.views import fuse_views
 from robo_reward.models.step_labels import last_seen
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.models.trajectory_alignment import AlignedFrames, TrajectoryMemory, expected_progress, fit_memory
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FitProgress, LabelledClip, OnEpoch, silently
+from robo_reward.perception.tensor_digest import tensor_digest
 from robo_reward.reward_model import Estimate
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from robo_reward.clip import Clip
 from robo_reward.fusion.camera_health import CameraWatch
 from robo_reward.models.model_inside import below, built_inside, resume_inside, settings_inside, weights_inside
-from robo_reward.models.tensor_digest import tensor_digest
 from robo_reward.perception.encoder import EmbeddedClip, ImageEncoder, embed_clip
 from robo_reward.perception.fitting import FittableRewardModel, LabelledClip, OnEpoch, silently
+from robo_reward.perception.tensor_digest import tensor_digest
 from robo_reward.reward_model import Estimate
 
 

@@ -1,6 +1,5 @@
 """Feature maps of torchvision's classifiers, from a file of weights or a published tag."""
 
-from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from robo_reward.errors import EncoderError
 from robo_reward.perception.feature_map import FeatureMapEncoder
 from robo_reward.perception.picture_transform import PictureTransform
+from robo_reward.perception.tensor_digest import tensor_digest
 from robo_reward.perception.torchvision_ops import declare_torchvision_ops
 
 declare_torchvision_ops()  # torchvision needs the declarations first
@@ -64,7 +64,7 @@ def torchvision_features(
     )
     return FeatureMapEncoder(
         _OneMap(network).eval().requires_grad_(False),
-        weights=f"{model} {layer} {_digest(network)}",
+        weights=f"{model} {layer} {tensor_digest(network.state_dict())}",
         transform=transform,
         grid=grid,
         device=device,
@@ -110,11 +110,3 @@ def _state(weights: str, prefix: str) -> dict[str, Tensor]:
             f"weights '{weights}' cannot be loaded: {error}; give a .pth, .pt or .safetensors file"
         ) from error
     return {f"{prefix}{name}": tensor for name, tensor in state.items()}
-
-
-def _digest(network: nn.Module) -> str:
-    digest = sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()

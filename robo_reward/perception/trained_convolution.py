@@ -1,6 +1,5 @@
 """A small convolutional encoder of one task's own, trained on its demonstrations from nothing by `robo-reward fit`."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import final
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from robo_reward.errors import EncoderError
 from robo_reward.perception.feature_map import FeatureMapEncoder
 from robo_reward.perception.picture_transform import PictureTransform
+from robo_reward.perception.tensor_digest import tensor_digest
 
 DIM = 128
 """Length of an embedding."""
@@ -95,16 +95,9 @@ def trained_convolution(
         ) from error
     return FeatureMapEncoder(
         network.eval().requires_grad_(False),
-        weights=f"own {image_size} {_digest(state)}",
+        weights=f"own {image_size} {tensor_digest(state)}",
         transform=transform,
         grid=1,
         device=device,
         batch_size=batch_size,
     )
-
-
-def _digest(state: dict[str, Tensor]) -> str:
-    digest = sha256()
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
