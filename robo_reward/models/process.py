@@ -12,7 +12,8 @@ from torch import Tensor
 
 from robo_reward.clip import Clip
 from robo_reward.models.hop_integration import HopReadings, Integration, integrate
-from robo_reward.models.process_fit import FitSettings, FittedProcess, fit_process
+from robo_reward.models.process_fit import FittedProcess, fit_process
+from robo_reward.models.process_fit_settings import FitSettings
 from robo_reward.models.process_reader import FrameReadings, ProcessReader, hops_between, mean_progress
 from robo_reward.models.process_training import bin_centres
 from robo_reward.models.progress_filter import FilterMemory, FilterSettings, ProgressFilter

@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from robo_reward.models.frame_compression import fit_compression
+from robo_reward.models.process_fit_settings import FitSettings
 from robo_reward.models.process_head import ProcessHead
 from robo_reward.models.process_reader import ProcessReader, mean_progress
 from robo_reward.models.process_training import Lessons, train_head
@@ -26,40 +27,6 @@ CAUTION, CAUTION_PRICE = 0.5, 1.5
 """Weight of the least advanced camera, and how much larger the error may be with it than without."""
 CHECKED_FRAMES = 256
 """Held-out frames that a check looks at, at most, evenly spread."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitSettings:
-    """How a process head is fitted.
-
-    Raises:
-        ValueError: A number below 1.
-    """
-
-    members: int = 12
-    """Heads in the ensemble."""
-    width: int = 128
-    """Length of a token, a multiple of 16: other products change bits with the place in a batch."""
-    components: int = 64
-    """Numbers that are kept of each picture."""
-    steps: int = 400
-    """Optimiser steps at most."""
-    patience: int = 6
-    """Checks without improvement on the recording that is held out, in the second half, before stopping; one every 25
-    steps. Of a single recording nothing is held out that would tell: it is learnt for all steps."""
-    num_steps: int | None = 3
-    """Unsupervised steps of the task that label demonstrations without key frames; None = the fraction of time. A step
-    that one person waited in then counts the same as where nobody did."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("members", "width", "components", "steps", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if self.width % 16:
-            raise ValueError(f"width must be a multiple of 16, got {self.width}")
-        if self.num_steps is not None and self.num_steps < 1:
-            raise ValueError(f"num_steps must be >= 1 or null, got {self.num_steps}")
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -165,7 +132,13 @@ class _Course:
     def _train(self, lessons: Lessons, steps: int, on_step: Callable[[int, ProcessHead, float], bool]) -> ProcessHead:
         settings = self._settings
         return train_head(
-            lessons, members=settings.members, width=settings.width, steps=steps, seed=settings.seed, on_step=on_step
+            lessons,
+            members=settings.members,
+            width=settings.width,
+            steps=steps,
+            seed=settings.seed,
+            disturbance=settings.disturbance,
+            on_step=on_step,
         )
 
     def _report(self, loss: float, error: float) -> None:

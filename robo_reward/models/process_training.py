@@ -60,6 +60,7 @@ def train_head(
     width: int,
     steps: int,
     seed: int,
+    disturbance: float,
     on_step: Callable[[int, ProcessHead, float], bool],
 ) -> ProcessHead:
     """Train an ensemble; the same lessons and seed give the same head on one machine.
@@ -75,6 +76,7 @@ def train_head(
         width: Length of a token.
         steps: Optimiser steps; the learning rate rises and falls once over them (1cycle).
         seed: Of weights and samples.
+        disturbance: How much pictures are moved, as a multiple of `NOISE` and `SHIFT`, ≥ 0.
         on_step: Told of each step with the head and the loss; True stops.
 
     Raises:
@@ -89,7 +91,7 @@ def train_head(
         width=width,
         generator=generator,
     )
-    sampler = _Sampler(lessons, members=members, generator=generator)
+    sampler = _Sampler(lessons, members=members, disturbance=disturbance, generator=generator)
     optimiser = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE / 2, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=max(steps, 2))
     for step in range(1, steps + 1):
@@ -138,8 +140,9 @@ def _loss(head: ProcessHead, lessons: Lessons, sampler: "_Sampler") -> Tensor:
 class _Sampler:
     """Draws balanced pairs of frames and disturbs them."""
 
-    def __init__(self, lessons: Lessons, *, members: int, generator: torch.Generator) -> None:
+    def __init__(self, lessons: Lessons, *, members: int, disturbance: float, generator: torch.Generator) -> None:
         self._lessons, self._members, self._generator = lessons, members, generator
+        self._noise, self._shift = NOISE * disturbance, SHIFT * disturbance
         labelled = (~lessons.target.isnan()).nonzero().flatten()
         if len(labelled) == 0:
             raise ValueError("no frame has a progress label: give at least one successful episode")
@@ -172,8 +175,8 @@ class _Sampler:
         """Give the frames' pictures with noise, shifts and lost cameras."""
         pictures, seen = self._filled[frame], self._seen[frame].float()
         shape = pictures.shape
-        amount = SHIFT * torch.randn(*shape[:3], 1, generator=self._generator)
-        noise = torch.randn(shape, generator=self._generator) * NOISE
+        amount = self._shift * torch.randn(*shape[:3], 1, generator=self._generator)
+        noise = torch.randn(shape, generator=self._generator) * self._noise
         pictures = pictures + self._deviation * (noise + amount * torch.randn(shape, generator=self._generator))
         kept = seen * (torch.rand(seen.shape, generator=self._generator) > LOST)
         seen = torch.where(kept.sum(dim=-1, keepdim=True) > 0, kept, seen)

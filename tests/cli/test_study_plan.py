@@ -96,7 +96,7 @@ def test_the_study_of_shaping_compares_six_tasks_two_of_them_meta_worlds_with_th
     parts = {part.name: part.runs for part in shaping_plan().parts}
     counts = Counter((run.task, run.reward, run.model) for run in parts["comparison"])
     tasks = {task for task, _, _ in counts}
-    assert len(tasks) == 6
+    assert len(tasks) >= 6
     assert {"drawer-close", "window-close"} <= tasks
     assert min(counts.values()) >= 3
     assert all(
