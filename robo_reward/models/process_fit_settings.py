@@ -1,5 +1,6 @@
 """The settings of the fit of a process head."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -34,8 +35,8 @@ class FitSettings:
         for name in ("members", "width", "components", "steps", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if not self.disturbance >= 0:
-            raise ValueError(f"disturbance must be >= 0, got {self.disturbance:g}")
+        if not 0 <= self.disturbance < math.inf:
+            raise ValueError(f"disturbance must be finite and >= 0, got {self.disturbance:g}")
         if self.width % 16:
             raise ValueError(f"width must be a multiple of 16, got {self.width}")
         if self.num_steps is not None and self.num_steps < 1:

@@ -92,7 +92,7 @@ def test_every_run_of_the_study_of_shaping_is_a_training_that_composes():
         assert (config.reward == "sparse") == (run.model is None and run.reward == "sparse")
 
 
-def test_the_study_of_shaping_compares_six_tasks_two_of_them_meta_worlds_with_three_seeds_at_least():
+def test_the_study_of_shaping_compares_at_least_six_tasks_two_of_them_meta_worlds_with_three_seeds():
     parts = {part.name: part.runs for part in shaping_plan().parts}
     counts = Counter((run.task, run.reward, run.model) for run in parts["comparison"])
     tasks = {task for task, _, _ in counts}
