@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save_file
 from torch import Tensor
 
-from robo_reward.cli.build import plain
+from robo_reward.cli.build import plain, takes_encoder
+from robo_reward.cli.freed_memory import keep_freed_memory
 from robo_reward.episodes.source import EpisodeSource
 from robo_reward.perception.trained_convolution import trained_convolution
 from robo_reward.relabel.progress_bar import FrameProgress
@@ -33,19 +34,21 @@ class OwnEncoder:
 
 @contextmanager
 def own_encoder(config: DictConfig, source: EpisodeSource) -> Iterator[OwnEncoder]:
-    """Train the encoder where it is the task's own and has no weights; leave every other as it is.
+    """Train the encoder where it is the task's own, has no weights and is looked through; leave others as they are.
 
     Raises:
         ValueError: Settings outside their range.
         DataSetError: No successful episode to train on.
     """
-    if config.encoder["_target_"] != OWN or config.encoder.weights is not None:
+    own = config.encoder["_target_"] == OWN and config.encoder.weights is None
+    if not own or not takes_encoder(config.reward_model):
         yield OwnEncoder(config=config, file=None)
         return
     settings = EncoderFit(**plain(config.own_encoder))
     with TemporaryDirectory() as folder:
         file = Path(folder) / "encoder.safetensors"
         lessons = _lessons(config, source)
+        keep_freed_memory()
         save_file(dict(_fitted(lessons, settings)), file)
         changed = OmegaConf.merge(config, {"encoder": {"weights": str(file)}})
         assert isinstance(changed, DictConfig)  # noqa: S101  of a dictionary

@@ -8,7 +8,7 @@ from robo_reward.study.statistics import ConditionFigures, Interval
 from robo_reward.study.verdict import Verdict, judge
 
 SPARSE = "sparse"
-"""What shaping is compared with."""
+"""What the labels of what shaping is compared with begin with."""
 SHAPED = "shaped, "
 """What the labels of potential-based shaping begin with."""
 _UNKNOWN = "–"
@@ -29,15 +29,18 @@ def conditions_table(conditions: Mapping[str, Mapping[str, ConditionFigures]]) -
 
 
 def claims_table(conditions: Mapping[str, Mapping[str, ConditionFigures]]) -> str:
-    """Give one row a task and shaped condition: what holds against sparse rewards. A task without both has none."""
+    """Give one row a task and shaped condition: what holds against every sparse one. A task without both has none."""
     head = (
         "| task | reward | at most half the steps | intervals apart | ends lower | holds |\n|---|---|---|---|---|---|\n"
     )
     rows = []
     for task, labelled in conditions.items():
-        for label, each in labelled.items():
-            if label.startswith(SHAPED) and SPARSE in labelled:
-                rows.append(_claim(task, label, judge(each, labelled[SPARSE])))
+        sparse = [each for label, each in labelled.items() if label.startswith(SPARSE)]
+        rows += [
+            _claim(task, label, judge(each, sparse))
+            for label, each in labelled.items()
+            if sparse and label.startswith(SHAPED)
+        ]
     return head + "".join(rows)
 
 

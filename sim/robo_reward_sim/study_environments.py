@@ -127,8 +127,8 @@ class OwnShaping(gymnasium.Wrapper[Any, Any, Any, Any]):
 class Decoy(gymnasium.Wrapper[Any, Any, Any, Any]):
     """A second ball, a third as far in the opposite direction, that ends an episode without success.
 
-    Its way is observed, too [dm]. `progress` is that towards whichever ball is nearer to being reached: what a reward
-    model tells that takes one for the other.
+    Its way is observed, too [dm]. Where it is touched, `progress` is 1: what a reward model tells that takes the wrong
+    ball for the right one once the tool is at it.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:
@@ -136,7 +136,6 @@ class Decoy(gymnasium.Wrapper[Any, Any, Any, Any]):
         size = int(np.prod(env.observation_space.shape or ()))
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size + 3,), np.float32)
         self._ball = np.zeros(3)
-        self._start = 0.0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode."""
@@ -144,16 +143,13 @@ class Decoy(gymnasium.Wrapper[Any, Any, Any, Any]):
         scene: Any = getattr(self.env.unwrapped, "scene")  # noqa: B009  of a table-top environment
         tool = scene.tool_position
         self._ball = tool - (scene.task.goal(scene.observation) - tool) / 3
-        self._start = float(np.linalg.norm(self._way()))
         return self._observed(observation), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Act."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        distance = float(np.linalg.norm(self._way()))
-        taken_for = 1.0 - remaining(distance, touching=REACHED, start=self._start)
-        wrong = distance <= REACHED and not info["success"]
-        info = {**info, "progress": max(info["progress"], taken_for), "wrong": wrong}
+        wrong = bool(np.linalg.norm(self._way()) <= REACHED) and not info["success"]
+        info = {**info, "progress": 1.0 if wrong else info["progress"], "wrong": wrong}
         return self._observed(observation), reward, terminated or wrong, truncated and not wrong, info
 
     def _way(self) -> Float64[np.ndarray, "3"]:

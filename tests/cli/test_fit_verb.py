@@ -148,3 +148,9 @@ def test_an_encoder_of_its_own_is_trained_first_and_goes_where_the_folder_goes(r
     unfitted = ["reward_model=process", "encoder=own"]
     assert main(["relabel", *unfitted, f"episodes.path={recorded}", f"output={tmp_path / 'none'}"]) == 2
     assert "encoder=own has no weights: it is trained on demonstrations" in capsys.readouterr().err
+
+
+def test_no_encoder_is_trained_for_a_model_that_looks_through_none(recorded, tmp_path, capsys):
+    asked = ["encoder=own", "own_encoder.steps=0", "reward_model=ground_truth"]  # no steps: refused before training
+    assert main(["fit", f"episodes.path={recorded}", f"output={tmp_path / 'fitted'}", *asked]) == 2
+    assert "StateProgress cannot be fitted" in capsys.readouterr().err

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from test_study_result import result
 
 from robo_reward.errors import DataSetError
 from robo_reward.study.page import figures_of, panels_of, write_page
 from robo_reward.study.result import read_results, write_result
+from robo_reward.study.tables import claims_table
 
 PARTS = {
     "comparison": [*(f"reach.sparse.{seed}" for seed in range(3)), *(f"reach.shaped.seen.{seed}" for seed in range(3))],
@@ -75,3 +78,17 @@ def test_more_conditions_than_colours_are_drawn_model_by_model(tmp_path):
     assert all(sorted(labelled) == sorted([*rewards, "sparse"]) for labelled in panels.values())
     few, _ = panels_of(figures_of(results, [each.name for each in results if each.reward == "shaped"]))
     assert list(few) == ["reach"]
+
+
+def test_a_claim_falls_with_any_variant_of_success_alone_that_is_as_fast(tmp_path):
+    write(tmp_path, "sparse", None, [[0.0, 0.0, 0.0, 0.1]] * 3)
+    write(tmp_path, "shaped", "seen", [[0.0, 0.9, 1.0, 1.0]] * 3)
+    results = read_results(tmp_path)
+    assert "| reach | shaped, seen | yes | yes | no | yes |" in claims_table(figures_of(results, names(results)))
+    other = [replace(each, variant="fast", name=f"{each.name}.fast", success=(0.0, 0.9, 1.0, 1.0)) for each in results]
+    results += [each for each in other if each.reward == "sparse"]
+    assert "| reach | shaped, seen | no | no | no | no |" in claims_table(figures_of(results, names(results)))
+
+
+def names(results):
+    return [each.name for each in results]

@@ -91,7 +91,21 @@ NEVER, SLOW, FAST = [0.0, 0.0, 0.1, 0.1], [0.0, 0.1, 0.5, 0.9], [0.1, 0.9, 1.0, 
 )
 def test_the_claims_are_judged_by_the_figures(shaped, sparse, half, apart, lower):
     verdict = judge(
-        condition_figures(runs(*[shaped] * 3, reward="shaped", model="process")), condition_figures(runs(*[sparse] * 3))
+        condition_figures(runs(*[shaped] * 3, reward="shaped", model="process")),
+        [condition_figures(runs(*[sparse] * 3))],
     )
     assert (verdict.half_the_steps, verdict.apart, verdict.ends_lower) == (half, apart, lower)
     assert verdict.holds == (half and apart and not lower)
+
+
+def test_a_claim_has_to_hold_against_every_learner_of_sparse_rewards():
+    shaped = condition_figures(runs(*[FAST] * 3, reward="shaped", model="process"))
+    fast, never = (condition_figures(runs(*[each] * 3)) for each in (FAST, NEVER))
+    assert judge(shaped, [never]).holds
+    for both in ([never, fast], [fast, never]):
+        verdict = judge(shaped, both)
+        assert (verdict.half_the_steps, verdict.apart, verdict.holds) == (False, False, False)
+    worse = condition_figures(runs(*[NEVER] * 3, reward="shaped", model="process"))
+    assert all(judge(worse, both).ends_lower for both in ([never, fast], [fast, never]))
+    with pytest.raises(ValueError, match=r"sparse rewards of the same budget are wanted, got 0, of \[2000\] steps"):
+        judge(shaped, [])
