@@ -61,7 +61,8 @@ def plan_study(
 
     Args:
         settings: Overrides of `robo-reward train` of every run.
-        tasks: Name to `settings` of all its runs, and `models`: what a model is told on this task besides.
+        tasks: Name to `settings` of all its runs, {task} in them for the name, and `models`: what a model is told on
+            this task besides.
         models: Name to `settings` of its runs, and `fit`: settings besides, with which it is fitted first.
         rewards: Name to settings.
         parts: Name to rows of runs: `tasks`, `rewards`, `models` (none where nobody is asked), `seeds` (how many), and
@@ -125,7 +126,7 @@ def _run(
         seed=seed,
         settings=(
             *settings,
-            *of_task["settings"],
+            *(each.replace("{task}", task) for each in of_task["settings"]),
             *everywhere.get("settings", ()),
             *here.get("settings", ()),
             *_named(rewards, reward, "reward"),

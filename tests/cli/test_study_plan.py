@@ -53,6 +53,14 @@ def test_settings_go_from_the_general_to_the_particular():
     assert runs["push.shaped.truth.0"].fit == ()
 
 
+def test_settings_that_tasks_share_name_each_of_them():
+    shared = {"settings": ["task=metaworld", "task.name={task}"]}
+    tasks = {"tasks": {"fold": shared, "pour": shared}}
+    row = {"tasks": ["fold", "pour"], "rewards": ["sparse"], "seeds": 1}
+    runs = plan_study(**PLAN | tasks, parts={"one": [row]}).runs()
+    assert [run.settings[2] for run in runs] == ["task.name=fold", "task.name=pour"]
+
+
 def test_one_run_with_two_settings_is_refused():
     row = {"tasks": ["reach"], "rewards": ["sparse"], "seeds": 1}
     with pytest.raises(

@@ -56,7 +56,7 @@ def test_only_the_named_runs_are_made(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(study_shaping, "run_study", lambda runs, folders, *, told: asked.append(runs))
     assert main(["study", "shaping", *places(tmp_path), "only=plate-slide.shaped.preference"]) == 0
-    assert [run.name for run in asked[0]] == [f"plate-slide.shaped.preference.{seed}" for seed in range(3)]
+    assert [run.name for run in asked[0]] == [f"plate-slide.shaped.preference.{seed}" for seed in range(5)]
 
 
 def test_the_committed_results_were_made_with_the_settings_that_the_study_has_now():
