@@ -1,5 +1,7 @@
 """How pictures are asked for, over real DDS, and what the log says of who offers them."""
 
+from time import sleep
+
 import pytest
 from ros_pictures import until
 
@@ -17,10 +19,16 @@ bench = ros_bench.bench
 
 
 class Log:
-    """What was written on standard error so far."""
+    """What was written on standard error so far; `new` is what came since somebody looked."""
 
     def __init__(self, capfd) -> None:
         self._capfd, self._text = capfd, ""
+
+    @property
+    def new(self) -> str:
+        new = self._capfd.readouterr().err
+        self._text += new
+        return new
 
     def __contains__(self, text: str) -> bool:
         self._text += self._capfd.readouterr().err
@@ -62,6 +70,13 @@ def test_a_driver_that_offers_less_than_is_asked_for_is_told(bench, capfd, given
     until(lambda: wanted in log, seconds=10)
     publisher.publish(Image())
     assert live.answered() == []
+    sleep(1.0)
+    assert wanted not in log.new  # it is said once
+    live.client.destroy_publisher(live._cameras.pop("camera/image_raw"))
+    until(lambda: live.node.count_publishers("/camera/image_raw") == 0)
+    sleep(0.5)  # the node looks several times a second
+    driver(live, newest_only("best_effort"))
+    until(lambda: wanted in log.new, seconds=10)  # and of another driver again
 
 
 def test_the_log_tells_when_a_driver_comes_and_goes_and_when_there_are_two(bench, capfd):

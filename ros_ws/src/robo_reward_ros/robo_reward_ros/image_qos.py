@@ -5,7 +5,7 @@ from typing import Any
 
 from rclpy.event_handler import QoSSubscriptionMatchedInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
+from rclpy.qos import ReliabilityPolicy
 
 
 def wanted_reliability(node: Node, camera: str, topic: str, given: Mapping[str, Any]) -> str:
@@ -28,8 +28,20 @@ def wanted_reliability(node: Node, camera: str, topic: str, given: Mapping[str, 
     return "reliable" if offered and all(each == ReliabilityPolicy.RELIABLE for each in offered) else "best_effort"
 
 
+def unheard(node: Node, topic: str, asked: str) -> bool:
+    """Tell whether somebody publishes pictures that are not heard, since they are asked for as more reliable than that.
+
+    Args:
+        node: Knows who publishes.
+        topic: Where.
+        asked: best_effort or reliable.
+    """
+    offered = [each.qos_profile.reliability for each in node.get_publishers_info_by_topic(topic)]
+    return asked == "reliable" and ReliabilityPolicy.BEST_EFFORT in offered
+
+
 def event_logs(node: Node, what: str, topic: str) -> SubscriptionEventCallbacks:
-    """Have the log say when somebody begins or ceases to publish on a topic, or offers what cannot be heard.
+    """Have the log say when somebody begins or ceases to publish on a topic.
 
     Args:
         node: Whose log.
@@ -46,11 +58,5 @@ def event_logs(node: Node, what: str, topic: str) -> SubscriptionEventCallbacks:
         else:
             node.get_logger().error(f"{what}: {number} publish {topic}; a reward needs one source only")
 
-    def incompatible(info: Any) -> None:
-        policy = QoSPolicyKind(info.last_policy_kind).name
-        node.get_logger().warning(
-            f"{what}: nothing is heard from a publisher of {topic} that offers another {policy.lower()}; "
-            "image_reliability=best_effort, or auto, hears every camera"
-        )
-
-    return SubscriptionEventCallbacks(matched=matched, incompatible_qos=incompatible)
+    # what cannot be heard is told by `unheard`: the middleware's event for it is lost now and then
+    return SubscriptionEventCallbacks(matched=matched, use_default_callbacks=False)

@@ -11,7 +11,7 @@ from std_msgs.msg import Bool
 from robo_reward.stamps import nanoseconds
 from robo_reward_ros.answer import Status
 from robo_reward_ros.camera_geometry import Geometry
-from robo_reward_ros.image_qos import event_logs, wanted_reliability
+from robo_reward_ros.image_qos import event_logs, unheard, wanted_reliability
 from robo_reward_ros.node_settings import info_topics
 from robo_reward_ros.preparation import Prepared, message_type
 from robo_reward_ros.reward_core import RewardCore
@@ -37,6 +37,7 @@ class Inputs:
     def __init__(self, node: Node, core: RewardCore, prepared: Prepared) -> None:
         self._node, self._core, self._prepared = node, core, prepared
         self._reliability: dict[str, str] = {}
+        self._unheard: set[str] = set()
         self._cameras: dict[str, Subscription] = {}
         self._others = [self._feel(each) for each in prepared.states]
         self._others += [self._check(camera, topic) for camera, topic in info_topics(prepared.given).items()]
@@ -45,22 +46,36 @@ class Inputs:
         self.refresh()
 
     def refresh(self) -> None:
-        """Ask anew for pictures of cameras whose drivers offer another reliability than was asked for."""
+        """Ask anew for pictures whose drivers offer another reliability, and tell of those that cannot be heard."""
         for camera, topic in self._prepared.topics.items():
             wanted = wanted_reliability(self._node, camera, topic, self._prepared.given)
-            if self._reliability.get(camera) == wanted:
-                continue
-            if camera in self._cameras:
-                self._node.destroy_subscription(self._cameras.pop(camera))
-                self._node.get_logger().info(f"camera '{camera}': {topic} is asked for as {wanted} now")
-            self._cameras[camera] = self._node.create_subscription(
-                CompressedImage if topic.endswith("/compressed") else Image,
-                topic,
-                _picture_taker(self._core, camera),
-                newest_only(wanted),
-                event_callbacks=event_logs(self._node, f"camera '{camera}'", topic),
+            if self._reliability.get(camera) != wanted:
+                self._look(camera, topic, wanted)
+            self._tell_unheard(camera, topic, wanted)
+
+    def _look(self, camera: str, topic: str, wanted: str) -> None:
+        if camera in self._cameras:
+            self._node.destroy_subscription(self._cameras.pop(camera))
+            self._node.get_logger().info(f"camera '{camera}': {topic} is asked for as {wanted} now")
+        self._cameras[camera] = self._node.create_subscription(
+            CompressedImage if topic.endswith("/compressed") else Image,
+            topic,
+            _picture_taker(self._core, camera),
+            newest_only(wanted),
+            event_callbacks=event_logs(self._node, f"camera '{camera}'", topic),
+        )
+        self._reliability[camera] = wanted
+
+    def _tell_unheard(self, camera: str, topic: str, asked: str) -> None:
+        """Say it once, and again where somebody came anew."""
+        if not unheard(self._node, topic, asked):
+            self._unheard.discard(camera)
+        elif camera not in self._unheard:
+            self._unheard.add(camera)
+            self._node.get_logger().warning(
+                f"camera '{camera}': nothing is heard from a publisher of {topic} that offers another reliability; "
+                "image_reliability=best_effort, or auto, hears every camera"
             )
-            self._reliability[camera] = wanted
 
     def close(self) -> None:
         """Listen no more."""
