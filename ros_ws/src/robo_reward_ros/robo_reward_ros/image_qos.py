@@ -24,7 +24,7 @@ def wanted_reliability(node: Node, camera: str, topic: str, given: Mapping[str, 
         return "reliable"
     if given["image_reliability"] != "auto":
         return given["image_reliability"]
-    offered = [each.qos_profile.reliability for each in node.get_publishers_info_by_topic(topic)]
+    offered = _offered(node, topic)
     return "reliable" if offered and all(each == ReliabilityPolicy.RELIABLE for each in offered) else "best_effort"
 
 
@@ -36,8 +36,11 @@ def unheard(node: Node, topic: str, asked: str) -> bool:
         topic: Where.
         asked: best_effort or reliable.
     """
-    offered = [each.qos_profile.reliability for each in node.get_publishers_info_by_topic(topic)]
-    return asked == "reliable" and ReliabilityPolicy.BEST_EFFORT in offered
+    return asked == "reliable" and ReliabilityPolicy.BEST_EFFORT in _offered(node, topic)
+
+
+def _offered(node: Node, topic: str) -> list[ReliabilityPolicy]:
+    return [each.qos_profile.reliability for each in node.get_publishers_info_by_topic(topic)]
 
 
 def event_logs(node: Node, what: str, topic: str) -> SubscriptionEventCallbacks:
